@@ -1,0 +1,199 @@
+# tinyvm: `make help` lists the targets.
+
+VERSION := 0.1.0
+CC      ?= gcc
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CLANG   ?= clang
+
+# Folders of src/ with the folders each may call; also the order on the link line.
+FOLDERS := machine kvm boot virtio pci legacy block net chardev core
+
+WARN    := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+           -Wwrite-strings -Wformat=2 -Werror
+PKGS    := zlib
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS))
+
+CPPFLAGS += -Iinclude -D_GNU_SOURCE -DTINYVM_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+BASE     := -std=gnu11 -pthread -fno-common -fno-strict-aliasing $(WARN)
+CFLAGS   ?= -O2 -g
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections
+LDFLAGS  += -Wl,--gc-sections -Wl,-z,relro,-z,now $(if $(STATIC),-static,-pie)
+REL      := $(BASE) $(HARDEN) $(if $(STATIC),,-fPIE) $(CFLAGS)
+SAN      := $(BASE) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+            -fno-sanitize-recover=all
+
+srcs      = $(sort $(wildcard src/$(1)/*.c))
+objs      = $(patsubst src/%.c,$(BUILD)/$(1)/%.o,$(call srcs,$(2)))
+ALL_SRCS := src/main.c $(foreach f,$(FOLDERS),$(call srcs,$(f)))
+C_FILES   = $(shell find src include tests tools bench -name '*.[ch]')
+
+UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_*.c))
+FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*/fuzz_*.c))
+TLIB  := $(wildcard tests/lib/*.c)
+
+.PHONY: all help check unit replay guest rules lint format bench fuzz install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/tinyvm
+
+help:
+	@echo 'make            build $(BUILD)/tinyvm (STATIC=1: without shared libraries)'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make check      unit tests and fuzz corpora under ASan and UBSan, source rules; no KVM needed'
+	@echo 'make guest      freestanding guests on this host'"'"'s /dev/kvm'
+	@echo 'make lint       clang-format, clang-tidy, cppcheck, a clang build'
+	@echo 'make fuzz       libFuzzer on every target: FUZZ_RUNS=100000 each, ONLY=name'
+	@echo 'make bench      the benchmarks that can run on this host'
+	@echo 'tools/check     everything, with what it needs installed; tools/demo: boot a Debian'
+
+# One static library a folder and a flavour (rel, san), so that a test links just what it may use.
+define folder_rules
+$(BUILD)/$(1)/lib$(2).a: $(call objs,$(1),$(2))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	@$$(AR) rcs $$@ $$^
+endef
+$(foreach k,rel san,$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(k),$(f)))))
+
+rel_libs := $(foreach f,$(FOLDERS),$(BUILD)/rel/lib$(f).a)
+
+$(BUILD)/tinyvm: $(BUILD)/rel/main.o $(rel_libs)
+	$(CC) $(REL) $(LDFLAGS) -o $@ $< -Wl,--start-group $(rel_libs) -Wl,--end-group $(PKG_LIBS)
+
+$(BUILD)/rel/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(REL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/san/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC(san) $<"
+	@$(CC) $(CPPFLAGS) $(SAN) -MMD -MP -c -o $@ $<
+
+# The VMM itself under the sanitizers, for the guest tests.
+$(BUILD)/tinyvm-san: $(BUILD)/san/main.o $(foreach f,$(FOLDERS),$(BUILD)/san/lib$(f).a)
+	$(CC) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
+# Tests. A unit test tests/unit/FOLDER/test_X.c links FOLDER, what FOLDER may call, and tests/lib.
+# It may include FOLDER's private headers.
+uses_core    :=
+uses_pci     := core
+uses_legacy  := core
+uses_virtio  := pci core
+uses_block   := core
+uses_net     := core
+uses_chardev := core
+uses_boot    := core
+uses_kvm     := boot core
+uses_machine := $(filter-out machine,$(FOLDERS))
+
+$(BUILD)/san/testlib/%.o: tests/lib/%.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -Itests/lib $(SAN) -MMD -MP -c -o $@ $<
+$(BUILD)/san/libtest.a: $(patsubst tests/lib/%.c,$(BUILD)/san/testlib/%.o,$(TLIB))
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# An archive here too: what of tests/lib a target does not call, it need not be able to link.
+FUZZ_SAN := -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+$(BUILD)/fuzz/testlib/%.o: tests/lib/%.c Makefile
+	@mkdir -p $(@D)
+	@$(CLANG) $(CPPFLAGS) -Itests/lib $(BASE) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/libtest.a: $(patsubst tests/lib/%.c,$(BUILD)/fuzz/testlib/%.o,$(TLIB))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+define test_rules
+$(BUILD)/unit/$(1)/%: tests/unit/$(1)/%.c $(BUILD)/san/libtest.a \
+		$(foreach f,$(1) $(uses_$(1)),$(BUILD)/san/lib$(f).a) Makefile
+	@mkdir -p $$(@D)
+	@echo "  TEST $$<"
+	@$$(CC) $$(CPPFLAGS) -Itests/lib -Isrc/$(1) $$(SAN) -MMD -MP -MF $$@.d -o $$@ $$< \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS)
+
+$(BUILD)/replay/$(1)/%: tests/fuzz/$(1)/%.c tests/fuzz/replay.c $(BUILD)/san/libtest.a \
+		$(foreach f,$(1) $(uses_$(1)),$(BUILD)/san/lib$(f).a) Makefile
+	@mkdir -p $$(@D)
+	@echo "  REPLAY $$<"
+	@$$(CC) $$(CPPFLAGS) -Itests/lib -Isrc/$(1) $$(SAN) -MMD -MP -MF $$@.d -o $$@ $$< \
+		tests/fuzz/replay.c -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS)
+
+$(BUILD)/fuzz/$(1)/%: tests/fuzz/$(1)/%.c $(BUILD)/fuzz/libtest.a \
+		$(foreach f,$(1) $(uses_$(1)),$(call srcs,$(f))) Makefile
+	@mkdir -p $$(@D)
+	@echo "  FUZZ $$<"
+	@$$(CLANG) $$(CPPFLAGS) -Itests/lib -Isrc/$(1) $(BASE) $(FUZZ_SAN) -fsanitize=fuzzer -o $$@ \
+		$$(filter %.c %.a,$$^) $$(PKG_LIBS)
+endef
+$(foreach f,$(FOLDERS),$(eval $(call test_rules,$(f))))
+
+# Guests: freestanding programs that tinyvm boots as an ELF kernel, on the host's own KVM.
+GUESTS     := $(patsubst tests/guest/%.c,$(BUILD)/guest/%.elf,\
+              $(filter-out %/kvm_test.c,$(wildcard tests/guest/*.c)))
+GUEST_LIB  := $(patsubst tests/guest/lib/%,$(BUILD)/guest/lib/%.o,$(wildcard tests/guest/lib/*.[cS]))
+GUEST_CC   := $(CC) -std=gnu11 -O2 -g -Itests/guest/lib $(filter-out -Wpointer-arith,$(WARN)) \
+              -ffreestanding -fno-strict-aliasing -fno-stack-protector -fno-pic -fno-pie -mno-red-zone \
+              -mgeneral-regs-only -mno-sse -fcf-protection=none -Wno-interrupt-service-routine \
+              -fno-asynchronous-unwind-tables
+
+$(BUILD)/guest/lib/%.o: tests/guest/lib/% Makefile
+	@mkdir -p $(@D)
+	@$(GUEST_CC) -MMD -MP -c -o $@ $<
+$(BUILD)/guest/%.o: tests/guest/%.c Makefile
+	@mkdir -p $(@D)
+	@$(GUEST_CC) -MMD -MP -c -o $@ $<
+$(BUILD)/guest/%.o: bench/%.c Makefile
+	@mkdir -p $(@D)
+	@$(GUEST_CC) -MMD -MP -c -o $@ $<
+$(BUILD)/guest/%.elf: $(BUILD)/guest/%.o $(GUEST_LIB) tests/guest/lib/guest.ld
+	@$(GUEST_CC) -nostdlib -static -Wl,-T,tests/guest/lib/guest.ld -Wl,--build-id=none \
+		-Wl,-z,noexecstack -o $@ $< $(GUEST_LIB)
+
+$(BUILD)/guest/kvm_test: tests/guest/kvm_test.c $(BUILD)/san/libtest.a $(BUILD)/san/libkvm.a \
+		$(BUILD)/san/libcore.a Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -Itests/lib $(SAN) -MMD -MP -o $@ $< \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
+guest: $(BUILD)/tinyvm $(GUESTS) $(BUILD)/guest/kvm_test
+	@tests/guest/run $(BUILD)/tinyvm $(BUILD)/guest
+
+unit: $(UNIT)
+	@tests/run-unit $(UNIT)
+
+replay: $(foreach f,$(FUZZ),$(BUILD)/replay/$(f))
+	@tests/run-replay $(BUILD)/replay $(FUZZ)
+
+rules: $(foreach f,$(FOLDERS),$(BUILD)/rel/lib$(f).a)
+	@tools/check-includes
+	@tools/check-syscalls $(BUILD)/rel
+
+check: unit replay rules $(BUILD)/tinyvm
+
+FUZZ_RUNS ?= 100000
+fuzz: $(foreach f,$(if $(ONLY),$(filter %$(ONLY),$(FUZZ)),$(FUZZ)),$(BUILD)/fuzz/$(f))
+	@tests/run-fuzz $(BUILD)/fuzz $(FUZZ_RUNS) $(if $(ONLY),$(filter %$(ONLY),$(FUZZ)),$(FUZZ))
+
+lint:
+	@tools/lint $(BUILD)
+
+format:
+	@clang-format -i $(C_FILES)
+
+bench: $(BUILD)/tinyvm
+	@bench/run
+
+install: $(BUILD)/tinyvm
+	install -D -m 755 -s $(BUILD)/tinyvm $(DESTDIR)$(PREFIX)/bin/tinyvm
+	install -D -m 644 docs/tinyvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/tinyvm.1
+	install -D -m 644 tools/tinyvm.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tinyvm
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

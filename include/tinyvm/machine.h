@@ -1,0 +1,16 @@
+/* The machine: everything behind the command line. */
+#ifndef TINYVM_MACHINE_H
+#define TINYVM_MACHINE_H
+
+struct config;
+struct err;
+
+/**
+ * machine_main() - build the machine that @cfg asks for, run it to its end, take it apart
+ *
+ * Return: the process's exit code (enum exit_code). EXIT_NOT_STARTED comes with the sentence in
+ * @err; other ends that need a sentence have been logged.
+ */
+int machine_main(const struct config *cfg, struct err *err);
+
+#endif

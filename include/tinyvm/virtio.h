@@ -1,0 +1,82 @@
+/* virtio devices and transports, as the board sees them. Virtual I/O Device (VIRTIO) Version 1.2.
+ */
+#ifndef TINYVM_VIRTIO_H
+#define TINYVM_VIRTIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tinyvm/device.h>
+
+struct block;
+struct bus_ops;
+struct chardev;
+struct gmem;
+struct pci_func;
+struct virtio_device; /* starts with a struct device: virtio_to_device() */
+
+struct device *virtio_to_device(struct virtio_device *vd);
+
+/* A doorbell that came through an eventfd. Context: the device's lock held. */
+void virtio_device_kick(struct virtio_device *vd, unsigned queue);
+
+/**
+ * virtio_device_poll() - look for chains in @queue without a doorbell, and serve them
+ * @is_last: the caller will not look again before the doorbell rings, which the driver is asked
+ *           for; without, the driver may be left believing that it need not ring
+ *
+ * Return: whether there were any. virtio_device_can_poll(): does the device know how?
+ * Context: the device's lock held.
+ */
+bool virtio_device_poll(struct virtio_device *vd, unsigned queue, bool is_last);
+bool virtio_device_can_poll(const struct virtio_device *vd);
+
+/**
+ * virtio_blk_create() - a disk (section 5.2)
+ * @blk:     stays the caller's, must outlive the device; the caller has attached it to a loop
+ *           with virtio_to_device() as its device
+ * @serial:  GET_ID string, at most 20 bytes
+ * @queues:  1 to 16 request queues
+ */
+int virtio_blk_create(struct virtio_device **ret_vd, const char *id, struct gmem *gm,
+		      struct block *blk, const char *serial, unsigned queues)
+	__attribute__((warn_unused_result));
+
+/**
+ * struct entropy - where random bytes come from
+ * @fill: 0, or -errno when there are none
+ */
+struct entropy {
+	int (*fill)(void *ctx, void *buf, size_t len);
+	void *ctx;
+};
+
+/* Entropy device (section 5.4). */
+int virtio_rng_create(struct virtio_device **ret_vd, const char *id, struct gmem *gm,
+		      struct entropy entropy) __attribute__((warn_unused_result));
+
+/* Console (section 5.3): one port, with F_SIZE. */
+int virtio_console_create(struct virtio_device **ret_vd, const char *id, struct gmem *gm,
+			  struct chardev *cd) __attribute__((warn_unused_result));
+
+/**
+ * virtio_pci_attach() - give a device the PCI transport (section 4.1, modern only, MSI-X)
+ * @ret_func: to be plugged into the host bridge; belongs to the device from now on and goes with
+ *            device_destroy()
+ * @intx:     for drivers without MSI-X
+ */
+int virtio_pci_attach(struct virtio_device *vd, struct pci_func **ret_func, struct irq_line intx,
+		      struct msi_sink msi, struct kick_sink kick)
+	__attribute__((warn_unused_result));
+
+/**
+ * virtio_mmio_attach() - give a device the MMIO transport (section 4.2, version 2)
+ * @gpa: where its VIRTIO_MMIO_SIZE bytes lie; the board puts virtio_mmio_bus_ops there with the ctx
+ *       returned in @ret_ctx
+ */
+#define VIRTIO_MMIO_SIZE 0x200
+extern const struct bus_ops virtio_mmio_bus_ops;
+int virtio_mmio_attach(struct virtio_device *vd, void **ret_ctx, uint64_t gpa, struct irq_line irq,
+		       struct kick_sink kick) __attribute__((warn_unused_result));
+
+#endif

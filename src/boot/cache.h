@@ -1,0 +1,47 @@
+/* Unpacked kernels kept between runs. */
+#ifndef BOOT_CACHE_H
+#define BOOT_CACHE_H
+
+#include "file.h"
+#include "vmlinux.h"
+
+#define CACHE_ENTRIES_MAX 8
+
+/**
+ * struct cache_key - what an entry was unpacked from
+ * @hash, @size: of the compressed payload
+ */
+struct cache_key {
+	struct file_hash hash;
+	uint64_t size;
+};
+
+/**
+ * cache_open() - open the cache directory, made if needed
+ *
+ * Return: a descriptor; -errno when it cannot be had or is not private to this user (it must be
+ * owned by the effective user and writable by nobody else): then there is no cache.
+ */
+int cache_open(const char *dir) __attribute__((warn_unused_result));
+
+/**
+ * cache_load() - look an entry up
+ * @ret_vmlinux: extents refer to @ret_fd
+ *
+ * A torn or foreign entry is removed. Return: 0, -ENOENT.
+ */
+int cache_load(int dirfd, const struct cache_key *key, int *ret_fd, struct vmlinux *ret_vmlinux)
+	__attribute__((warn_unused_result));
+
+/**
+ * cache_store() - add an entry
+ * @vmlinux: in and out: refers to @raw_fd, then to @ret_fd
+ *
+ * Concurrent runs may store the same key: the last one stays, all have equal contents. At most
+ * CACHE_ENTRIES_MAX entries are kept, the longest unused go first.
+ * Return: 0 or -errno (disk full, ...): @vmlinux is then untouched and nothing is left behind.
+ */
+int cache_store(int dirfd, const struct cache_key *key, int raw_fd, struct vmlinux *vmlinux,
+		int *ret_fd) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,55 @@
+/* An opened kernel, as the loader sees it. */
+#ifndef BOOT_IMAGE_H
+#define BOOT_IMAGE_H
+
+#include "vmlinux.h"
+
+#include <spec/linux_boot.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <tinyvm/boot.h>
+
+#define IMAGE_HOW_MAX 384
+
+/**
+ * struct boot_image - see <tinyvm/boot.h>
+ * @file_fd:  the kernel file
+ * @fd:       what @vmlinux's extents refer to: @file_fd, a cache entry or a memfd
+ * @vmlinux:  what to copy and where to enter, whatever the format: a kernel that unpacks itself is
+ *            one extent with its unpacking space behind it
+ * @is_long_mode: enter by the 64-bit protocol
+ */
+struct boot_image {
+	char *path;
+	int file_fd;
+	int fd;
+	struct setup_header hdr;
+	struct vmlinux vmlinux;
+	bool is_long_mode;
+	char how[IMAGE_HOW_MAX];
+};
+
+/**
+ * struct image_options - how far to go to unpack on the host
+ * @is_unpack_wanted, @cache_dir: as boot_image_open()
+ * @may_spawn: formats that need a tool may be unpacked as well
+ * @stall_ms:  patience with a tool
+ */
+struct image_options {
+	bool is_unpack_wanted;
+	bool may_spawn;
+	unsigned stall_ms;
+	const char *cache_dir;
+};
+
+/**
+ * image_open_fd() - boot_image_open() on an open file
+ * @fd:   taken over in every case
+ * @size: of the file, not 0
+ * @path: for sentences
+ */
+int image_open_fd(struct boot_image **ret_image, int fd, uint64_t size, const char *path,
+		  const struct image_options *opt, struct err *err)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,32 @@
+/* The user's terminal as a device: raw mode, its restoration on every way out, its size. */
+#ifndef CHARDEV_TTY_H
+#define CHARDEV_TTY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * tty_is_foreground() - may this process read and change the terminal @fd?
+ *
+ * False for a background job, which would be stopped for it. A terminal that is not the
+ * process's controlling one has no jobs: true.
+ */
+bool tty_is_foreground(int fd);
+
+/**
+ * tty_raw() - put the terminal @fd into raw mode
+ *
+ * From the first call until tty_restore(), exit() and the signals of a crash (and SIGQUIT) bring
+ * the terminal back. Again later, it only renews the mode. A background job changes nothing.
+ * Return: 0; -EAGAIN in the background; tcsetattr's -errno.
+ * Context: one terminal a process; not thread-safe.
+ */
+int tty_raw(int fd) __attribute__((warn_unused_result));
+
+/* Undo tty_raw(), and its hooks; nothing when it was not called. */
+void tty_restore(void);
+
+/* Columns and rows of @fd: 0, or -errno when it is no terminal or does not know them. */
+int tty_size(int fd, uint16_t *ret_cols, uint16_t *ret_rows) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,380 @@
+/*
+ * The command line. Long options with `--name value` or `--name=value`, short ones with `-m 1G` or
+ * `-m1G`, flags in a bunch (`-vv`). Left out on purpose: abbreviated names (they would break when
+ * an option is added), and a second value for an option that takes one (which of the two was
+ * meant?).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <tinyvm/config.h>
+#include <tinyvm/err.h>
+
+#include "config_parts.h"
+
+#define MEMORY_DEFAULT	 (1ULL << 30) /* untouched pages cost nothing */
+#define CONFIG_DISK_NAME 21
+
+const struct config_option config_options[OPT_COUNT] = {
+	[OPT_KERNEL] = {"kernel", 'k', "--kernel /boot/vmlinuz-$(uname -r)"},
+	[OPT_INITRD] = {"initrd", 'i', "--initrd /boot/initrd.img-$(uname -r)"},
+	[OPT_APPEND] = {"append", 'a', "--append \"root=/dev/vda rw\""},
+	[OPT_DISK] = {"disk", 'd', "--disk root.img"},
+	[OPT_MEMORY] = {"memory", 'm', "--memory 2G"},
+	[OPT_CPUS] = {"cpus", 'c', "--cpus 2"},
+	[OPT_TRANSPORT] = {"transport", 0, "--transport pci or --transport mmio"},
+	[OPT_CONSOLE] = {"console", 0, "--console serial or --console virtio"},
+	[OPT_LOG] = {"log", 0, "--log guest.log"},
+	[OPT_NO_REBOOT] = {"no-reboot", 0, NULL},
+	[OPT_NO_AUTO_ARGS] = {"no-auto-args", 0, NULL},
+	[OPT_NO_UNPACK] = {"no-unpack", 0, NULL},
+	[OPT_DRY_RUN] = {"dry-run", 'n', NULL},
+	[OPT_VERBOSE] = {"verbose", 'v', NULL},
+	[OPT_VERSION] = {"version", 0, NULL},
+	[OPT_HELP] = {"help", 'h', NULL},
+};
+
+static const char config_help_text[] =
+	"usage: tinyvm --kernel FILE [OPTION...]\n"
+	"Boots a Linux kernel in a virtual machine, with its console on this terminal.\n"
+	"\n"
+	"  -k, --kernel FILE               bzImage or ELF vmlinux\n"
+	"  -i, --initrd FILE               initial RAM disk\n"
+	"  -a, --append TEXT               kernel arguments, besides console=, root= ...\n"
+	"  -d, --disk FILE[,ro][,id=NAME]  raw image or block device, up to 16 of them\n"
+	"  -m, --memory SIZE               512M, 2G; a bare number is MiB (default 1G)\n"
+	"  -c, --cpus N                    virtual processors (default 1)\n"
+	"      --transport pci|mmio        how virtio devices attach (default pci)\n"
+	"      --console serial|virtio     which console is shown (default serial)\n"
+	"      --log FILE                  append what the guest prints to FILE, too\n"
+	"      --no-reboot                 end, with status 0, where it would reboot\n"
+	"      --no-auto-args              use --append exactly as it is\n"
+	"      --no-unpack                 let the kernel unpack itself, in the guest\n"
+	"  -n, --dry-run                   say what would be built, and build nothing\n"
+	"  -v, --verbose                   say what is done; -vv: what goes wrong inside\n"
+	"  -h, --help, --version           show this; show the version\n"
+	"\n"
+	"Keys: Ctrl-A x quits, Ctrl-A c presses the power button, Ctrl-A h shows all.\n"
+	"Exit status: 0 guest shut down, 120 guest kernel panic, 121 triple fault,\n"
+	"  122 KVM failed, 125 could not start, 128+n ended by signal n.\n"
+	"Example: tinyvm -k /vmlinuz -i /initrd.img -d root.img -a root=/dev/vda1 -c 2\n";
+
+const char *config_help(void)
+{
+	return config_help_text;
+}
+
+/**
+ * struct config_parse - a command line being read
+ * @next: the first of argv not read yet
+ * @is_given: which options have been seen
+ * @last: the option read last, OPT_COUNT for none: what a stray word may belong to
+ */
+struct config_parse {
+	int argc;
+	char **argv;
+	int next;
+	struct config cfg;
+	enum config_action action;
+	bool is_given[OPT_COUNT];
+	enum config_option_id last;
+	struct err *err;
+};
+
+static enum config_option_id config_find(const char *name, size_t len)
+{
+	unsigned i = 0;
+
+	while (i < OPT_COUNT && (strncmp(config_options[i].name, name, len) != 0 ||
+				 config_options[i].name[len] != '\0'))
+		i++;
+	return (enum config_option_id)i;
+}
+
+static enum config_option_id config_find_letter(char letter)
+{
+	unsigned i = 0;
+
+	while (i < OPT_COUNT && config_options[i].letter != letter)
+		i++;
+	return (enum config_option_id)i;
+}
+
+/* @given: the option as it was written, @len bytes with its dashes; its name begins after them. */
+static int config_unknown(const struct config_parse *p, const char *given, size_t len)
+{
+	char name[64];
+	size_t dashes = strspn(given, "-");
+	int name_len = len - dashes < sizeof(name) ? (int)(len - dashes) : (int)sizeof(name) - 1;
+
+	snprintf(name, sizeof(name), "%.*s", name_len, given + dashes);
+	const char *hint = config_foreign(name);
+	enum config_option_id near = config_nearest(name);
+	int shown = len < 80 ? (int)len : 80;
+	if (hint)
+		return err_set(p->err, -EINVAL, "unknown option %.*s; %s", shown, given, hint);
+	if (near != OPT_COUNT)
+		return err_set(p->err, -EINVAL, "unknown option %.*s; did you mean --%s?", shown,
+			       given, config_options[near].name);
+	return err_set(p->err, -EINVAL, "unknown option %.*s; tinyvm --help lists the options",
+		       shown, given);
+}
+
+static int config_choice(const struct config_parse *p, enum config_option_id id, const char *value,
+			 const char *first, const char *second, unsigned *ret_choice)
+{
+	if (strcmp(value, first) != 0 && strcmp(value, second) != 0)
+		return err_set(p->err, -EINVAL, "--%s '%.40s' is unknown; it is either %s or %s",
+			       config_options[id].name, value, first, second);
+	*ret_choice = strcmp(value, second) == 0;
+	return 0;
+}
+
+static int config_add_disk(struct config_parse *p, char *value)
+{
+	struct config *cfg = &p->cfg;
+
+	if (cfg->disk_count == CONFIG_DISK_MAX)
+		return err_set(p->err, -EINVAL,
+			       "there is room for %d disks, and --disk %.200s is one more",
+			       CONFIG_DISK_MAX, value);
+	int ret = config_disk(value, &cfg->disk[cfg->disk_count], p->err);
+	if (ret)
+		return ret;
+	cfg->disk_count++;
+	return 0;
+}
+
+static int config_set_flag(struct config_parse *p, enum config_option_id id)
+{
+	struct config *cfg = &p->cfg;
+
+	p->last = id;
+	if (id == OPT_NO_REBOOT)
+		cfg->is_reboot_allowed = false;
+	else if (id == OPT_NO_AUTO_ARGS)
+		cfg->is_auto_args = false;
+	else if (id == OPT_NO_UNPACK)
+		cfg->is_unpack_wanted = false;
+	else if (id == OPT_DRY_RUN)
+		cfg->is_dry_run = true;
+	else if (id == OPT_VERBOSE)
+		cfg->verbose++;
+	else
+		p->action = id == OPT_HELP ? CONFIG_SHOW_HELP : CONFIG_SHOW_VERSION;
+	return 0;
+}
+
+static int config_set_value(struct config_parse *p, enum config_option_id id, char *value)
+{
+	struct config *cfg = &p->cfg;
+	unsigned choice = 0;
+	int ret = 0;
+
+	if (!*value && id != OPT_APPEND)
+		return err_set(p->err, -EINVAL, "--%s needs a value that is not empty, such as %s",
+			       config_options[id].name, config_options[id].example);
+	if (p->is_given[id] && id != OPT_DISK)
+		return err_set(p->err, -EINVAL, "--%s is given twice; leave one of the two out",
+			       config_options[id].name);
+	p->is_given[id] = true;
+	p->last = id;
+
+	if (id == OPT_KERNEL) {
+		cfg->kernel = value;
+	} else if (id == OPT_INITRD) {
+		cfg->initrd = value;
+	} else if (id == OPT_APPEND) {
+		cfg->append = value;
+	} else if (id == OPT_LOG) {
+		cfg->log_path = value;
+	} else if (id == OPT_DISK) {
+		ret = config_add_disk(p, value);
+	} else if (id == OPT_MEMORY) {
+		ret = config_memory(value, &cfg->memory, p->err);
+	} else if (id == OPT_CPUS) {
+		ret = config_cpus(value, &cfg->cpus, p->err);
+	} else if (id == OPT_TRANSPORT) {
+		ret = config_choice(p, id, value, "pci", "mmio", &choice);
+		cfg->transport = choice ? TRANSPORT_MMIO : TRANSPORT_PCI;
+	} else {
+		ret = config_choice(p, id, value, "serial", "virtio", &choice);
+		cfg->console = choice ? CONSOLE_VIRTIO : CONSOLE_SERIAL;
+	}
+	return ret;
+}
+
+/* Whether @arg is one of our own options, so hardly the value of the one before it. */
+static bool config_is_option(const char *arg)
+{
+	if (arg[0] != '-' || arg[1] == '\0')
+		return false;
+	if (arg[1] == '-')
+		return config_find(arg + 2, strcspn(arg + 2, "=")) != OPT_COUNT;
+	return arg[2] == '\0' && config_find_letter(arg[1]) != OPT_COUNT;
+}
+
+/* An option whose value was not attached to it: it is the next word. */
+static int config_set_from_next(struct config_parse *p, enum config_option_id id)
+{
+	const struct config_option *option = &config_options[id];
+
+	if (p->next == p->argc)
+		return err_set(p->err, -EINVAL, "--%s needs a value, such as %s", option->name,
+			       option->example);
+	char *value = p->argv[p->next];
+	if (config_is_option(value))
+		return err_set(p->err, -EINVAL,
+			       "--%s needs a value, but %.80s follows (if that is the value: "
+			       "--%s=%.80s)",
+			       option->name, value, option->name, value);
+	p->next++;
+	return config_set_value(p, id, value);
+}
+
+static int config_read_long(struct config_parse *p, char *arg)
+{
+	size_t len = strcspn(arg, "=");
+	enum config_option_id id = config_find(arg + 2, len - 2);
+
+	if (id == OPT_COUNT)
+		return config_unknown(p, arg, len);
+	if (arg[len] == '\0')
+		return config_options[id].example ? config_set_from_next(p, id)
+						  : config_set_flag(p, id);
+	if (!config_options[id].example)
+		return err_set(p->err, -EINVAL, "--%s takes no value; leave %.80s out",
+			       config_options[id].name, arg + len);
+	return config_set_value(p, id, arg + len + 1);
+}
+
+static int config_read_short(struct config_parse *p, char *arg)
+{
+	size_t len = strcspn(arg, "=");
+
+	/* `-kernel bzImage` would otherwise be -k with the value "ernel", and -hda a call for help.
+	 */
+	if (len > 2) {
+		enum config_option_id id = config_find(arg + 1, len - 1);
+		char name[32];
+		snprintf(name, sizeof(name), "%.*s", (int)(len < 32 ? len - 1 : 31), arg + 1);
+		if (id != OPT_COUNT || config_foreign(name))
+			return config_unknown(p, arg, len);
+	}
+	for (char *letter = arg + 1; *letter; letter++) {
+		enum config_option_id id = config_find_letter(*letter);
+		int ret;
+		if (id == OPT_COUNT && letter == arg + 1)
+			return config_unknown(p, arg, strlen(arg));
+		if (id == OPT_COUNT)
+			return err_set(
+				p->err, -EINVAL,
+				"unknown option -%c in %.80s; tinyvm --help lists the options",
+				*letter, arg);
+		if (config_options[id].example)
+			return letter[1] ? config_set_value(p, id, letter + 1)
+					 : config_set_from_next(p, id);
+		ret = config_set_flag(p, id);
+		if (ret || p->action != CONFIG_RUN)
+			return ret;
+	}
+	return 0;
+}
+
+static int config_stray(const struct config_parse *p, const char *word)
+{
+	const char *dot = strrchr(word, '.');
+
+	if (p->last == OPT_APPEND)
+		return err_set(
+			p->err, -EINVAL,
+			"'%.200s' belongs to no option; to make it part of --append, put the "
+			"whole command line in quotes",
+			word);
+	if (dot &&
+	    (strcmp(dot, ".img") == 0 || strcmp(dot, ".raw") == 0 || p->is_given[OPT_KERNEL]))
+		return err_set(p->err, -EINVAL,
+			       "'%.200s' belongs to no option; did you mean --disk %.200s?", word,
+			       word);
+	if (!p->is_given[OPT_KERNEL])
+		return err_set(p->err, -EINVAL,
+			       "'%.200s' belongs to no option; did you mean --kernel %.200s?", word,
+			       word);
+	return err_set(p->err, -EINVAL, "'%.200s' belongs to no option; tinyvm --help lists them",
+		       word);
+}
+
+/* The name a disk has in the guest; those that were given none are called by their number. */
+static const char *config_disk_name(const struct config *cfg, unsigned n,
+				    char buf[CONFIG_DISK_NAME])
+{
+	if (cfg->disk[n].id[0])
+		return cfg->disk[n].id;
+	snprintf(buf, CONFIG_DISK_NAME, "disk%u", n);
+	return buf;
+}
+
+static int config_check(const struct config_parse *p)
+{
+	const struct config *cfg = &p->cfg;
+
+	if (!cfg->kernel)
+		return err_set(
+			p->err, -EINVAL,
+			"no kernel to boot: name one with --kernel, such as this host's own, "
+			"%s; tinyvm --help lists the options",
+			config_options[OPT_KERNEL].example);
+	for (unsigned i = 0; i < cfg->disk_count; i++)
+		for (unsigned j = 0; j < i; j++) {
+			char buf[2][CONFIG_DISK_NAME];
+			const char *name = config_disk_name(cfg, i, buf[0]);
+			if (strcmp(name, config_disk_name(cfg, j, buf[1])) == 0)
+				return err_set(p->err, -EINVAL,
+					       "--disk %.150s and --disk %.150s have the same id, "
+					       "%s; give one of them another with ,id=NAME",
+					       cfg->disk[j].path, cfg->disk[i].path, name);
+		}
+	return 0;
+}
+
+int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_action *ret_action,
+		 struct err *err)
+{
+	struct config_parse p = {
+		.argc = argc,
+		.argv = argv,
+		.next = 1,
+		.cfg =
+			{
+				.memory = MEMORY_DEFAULT,
+				.cpus = 1,
+				.append = "",
+				.is_reboot_allowed = true,
+				.is_auto_args = true,
+				.is_unpack_wanted = true,
+			},
+		.last = OPT_COUNT,
+		.err = err,
+	};
+	bool is_past_options = false;
+	int ret = 0;
+
+	while (p.next < argc && p.action == CONFIG_RUN && !ret) {
+		char *arg = argv[p.next++];
+		if (is_past_options || arg[0] != '-' || arg[1] == '\0')
+			ret = config_stray(&p, arg);
+		else if (strcmp(arg, "--") == 0)
+			is_past_options = true;
+		else if (arg[1] == '-')
+			ret = config_read_long(&p, arg);
+		else
+			ret = config_read_short(&p, arg);
+	}
+	if (!ret && p.action == CONFIG_RUN)
+		ret = config_check(&p);
+	if (ret)
+		return ret;
+	*ret_cfg = p.cfg;
+	*ret_action = p.action;
+	return 0;
+}

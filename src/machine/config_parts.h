@@ -1,0 +1,70 @@
+/* The parts of the command line's parser (private to src/machine). */
+#ifndef CONFIG_PARTS_H
+#define CONFIG_PARTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <tinyvm/config.h>
+
+/**
+ * struct config_option - one option
+ * @name:    the long form, without its dashes
+ * @letter:  the short form, 0 for none
+ * @example: a right value, as it ends "--memory needs a value, such as ..."; NULL for a flag
+ */
+struct config_option {
+	const char *name;
+	char letter;
+	const char *example;
+};
+
+enum config_option_id {
+	OPT_KERNEL,
+	OPT_INITRD,
+	OPT_APPEND,
+	OPT_DISK,
+	OPT_MEMORY,
+	OPT_CPUS,
+	OPT_TRANSPORT,
+	OPT_CONSOLE,
+	OPT_LOG,
+	OPT_NO_REBOOT,
+	OPT_NO_AUTO_ARGS,
+	OPT_NO_UNPACK,
+	OPT_DRY_RUN,
+	OPT_VERBOSE,
+	OPT_VERSION,
+	OPT_HELP,
+	OPT_COUNT,
+};
+
+extern const struct config_option config_options[OPT_COUNT];
+
+/*
+ * Values. Return: 0, or -EINVAL with the sentence in @err; results are untouched on failure.
+ *
+ * config_memory(): a size with the unit K, M, G or T (powers of 1024, "MiB" and "MB" too, any
+ * case); without one it counts MiB. Rounded up to 4 KiB. 1 MiB to GMEM_SIZE_MAX.
+ * config_cpus(): 1 to 4096; what KVM allows is not known here.
+ * config_disk(): PATH[,ro][,id=NAME], a comma in PATH written twice; splits @text in place.
+ */
+int config_memory(const char *text, uint64_t *ret_bytes, struct err *err)
+	__attribute__((warn_unused_result));
+int config_cpus(const char *text, unsigned *ret_cpus, struct err *err)
+	__attribute__((warn_unused_result));
+int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
+	__attribute__((warn_unused_result));
+
+/**
+ * config_foreign() - what to say about another VMM's option
+ * @name: without dashes
+ *
+ * Return: the end of a sentence that begins "unknown option -smp; ", or NULL for a name that no
+ * other VMM has.
+ */
+const char *config_foreign(const char *name);
+
+/* The id of the option whose name is nearest to @name; OPT_COUNT when none is near. */
+enum config_option_id config_nearest(const char *name);
+
+#endif

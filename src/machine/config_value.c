@@ -1,0 +1,169 @@
+/* The command line's values: sizes, counts, disks. */
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <tinyvm/err.h>
+#include <tinyvm/gmem.h>
+
+#include "config_parts.h"
+
+#define MEMORY_MIN (1ULL << 20)
+#define CPUS_MAX   4096u
+#define PAGE_SIZE  4096u
+
+/* The power of two that a unit stands for; -1 when it is none. */
+static int config_unit_shift(const char *unit)
+{
+	static const char letters[] = "kmgt";
+
+	if (!*unit)
+		return 20;
+	const char *letter = strchr(letters, tolower((unsigned char)*unit));
+	if (!letter)
+		return -1;
+	if (unit[1] && strcasecmp(unit + 1, "b") != 0 && strcasecmp(unit + 1, "ib") != 0)
+		return -1;
+	return 10 * (int)(letter - letters + 1);
+}
+
+static int config_memory_too_big(const char *text, struct err *err)
+{
+	bool is_bare = isdigit((unsigned char)text[strlen(text) - 1]);
+
+	return err_set(err, -EINVAL, "--memory %.40s is more than a guest can address, %u TiB%s",
+		       text, (unsigned)(GMEM_SIZE_MAX >> 40),
+		       is_bare ? " (a number without a unit counts MiB)" : "");
+}
+
+int config_memory(const char *text, uint64_t *ret_bytes, struct err *err)
+{
+	const char *p = text;
+	uint64_t whole = 0;
+	uint64_t fraction = 0;
+	uint64_t divisor = 1;
+
+	for (; isdigit((unsigned char)*p); p++)
+		if (whole < GMEM_SIZE_MAX)
+			whole = whole * 10 + (uint64_t)(*p - '0');
+	bool is_number = p != text;
+	if (is_number && *p == '.') {
+		is_number = isdigit((unsigned char)p[1]);
+		/* Six digits say more than a page's worth of any unit needs. */
+		for (p++; isdigit((unsigned char)*p); p++)
+			if (divisor < 1000000) {
+				fraction = fraction * 10 + (uint64_t)(*p - '0');
+				divisor *= 10;
+			}
+	}
+	int shift = is_number ? config_unit_shift(p) : -1;
+	if (shift < 0)
+		return err_set(err, -EINVAL,
+			       "--memory '%.40s' is not a size; write it like 512M or 2G", text);
+	if (whole > GMEM_SIZE_MAX >> shift)
+		return config_memory_too_big(text, err);
+
+	uint64_t bytes = (whole << shift) + (fraction << shift) / divisor;
+	if (bytes > GMEM_SIZE_MAX)
+		return config_memory_too_big(text, err);
+	if (bytes < MEMORY_MIN)
+		return err_set(err, -EINVAL,
+			       "--memory %.40s is too little: a PC has at least 1M, and Linux "
+			       "wants 32M or more",
+			       text);
+	*ret_bytes = (bytes + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
+	return 0;
+}
+
+int config_cpus(const char *text, unsigned *ret_cpus, struct err *err)
+{
+	unsigned cpus = 0;
+	const char *p = text;
+
+	for (; isdigit((unsigned char)*p); p++)
+		if (cpus <= CPUS_MAX)
+			cpus = cpus * 10 + (unsigned)(*p - '0');
+	if (p == text || *p)
+		return err_set(err, -EINVAL,
+			       "--cpus '%.40s' is not a number; write how many, like --cpus 2",
+			       text);
+	if (cpus == 0 || cpus > CPUS_MAX)
+		return err_set(err, -EINVAL, "--cpus %.40s is out of range: 1 to %u", text,
+			       CPUS_MAX);
+	*ret_cpus = cpus;
+	return 0;
+}
+
+/*
+ * Cuts the next comma-separated word off: ends it in place, with doubled commas made single.
+ * @is_path: only there is a doubled comma a comma. NULL when there is none left.
+ */
+static char *config_next_word(char **rest, bool is_path)
+{
+	char *word = *rest;
+	if (!word)
+		return NULL;
+
+	char *out = word;
+	char *in = word;
+	for (; *in; in++) {
+		if (*in == ',') {
+			if (!is_path || in[1] != ',')
+				break;
+			in++;
+		}
+		*out++ = *in;
+	}
+	*rest = *in ? in + 1 : NULL;
+	*out = '\0';
+	return word;
+}
+
+static int config_disk_id(const char *id, struct config_disk *disk, struct err *err)
+{
+	size_t len = strlen(id);
+
+	if (len == 0 || len >= sizeof(disk->id))
+		return err_set(err, -EINVAL,
+			       "--disk %.200s: id=%.40s has %zu characters, not 1 to %zu",
+			       disk->path, id, len, sizeof(disk->id) - 1);
+	for (const char *p = id; *p; p++)
+		if (!isgraph((unsigned char)*p))
+			return err_set(err, -EINVAL,
+				       "--disk %.200s: its id= may hold only printable ASCII "
+				       "characters and no blank",
+				       disk->path);
+	memcpy(disk->id, id, len + 1);
+	return 0;
+}
+
+int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
+{
+	struct config_disk disk = {0};
+	char *rest = text;
+
+	if (strncmp(text, "file=", 5) == 0)
+		return err_set(err, -EINVAL,
+			       "--disk %.200s: leave out file= (a path that begins so is written "
+			       "./file=...)",
+			       text);
+	disk.path = config_next_word(&rest, true);
+	if (!*disk.path)
+		return err_set(err, -EINVAL, "--disk needs a path, such as --disk root.img");
+	for (const char *word; (word = config_next_word(&rest, false));) {
+		if (strcmp(word, "ro") == 0) {
+			disk.is_readonly = true;
+		} else if (strncmp(word, "id=", 3) == 0) {
+			int ret = config_disk_id(word + 3, &disk, err);
+			if (ret)
+				return ret;
+		} else {
+			return err_set(err, -EINVAL,
+				       "--disk %.200s: '%.40s' is unknown; after the path may come "
+				       ",ro and ,id=NAME (a comma in the path is written ,,)",
+				       disk.path, word);
+		}
+	}
+	*ret_disk = disk;
+	return 0;
+}

@@ -1,0 +1,302 @@
+/*
+ * One run of tinyvm: open what the user named, build the board, run it until it ends, rebuild it on
+ * a reset, and turn the end into an exit code.
+ */
+#include "cmdline.h"
+#include "dryrun.h"
+#include "end.h"
+#include "pc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <tinyvm/block.h>
+#include <tinyvm/bus.h>
+#include <tinyvm/chardev.h>
+#include <tinyvm/err.h>
+#include <tinyvm/evloop.h>
+#include <tinyvm/kvm.h>
+#include <tinyvm/log.h>
+#include <tinyvm/machine.h>
+#include <tinyvm/terminal.h>
+#include <unistd.h>
+
+/**
+ * struct machine - a run
+ * @end: why it ends
+ */
+struct machine {
+	const struct config *cfg;
+	struct backends backends;
+	struct pc pc;
+	char *cmdline;
+	int sigfd;
+	struct evloop_fd *sig_handle;
+	struct end end;
+};
+
+static void machine_set_end(struct machine *m, enum end_reason reason)
+{
+	if (end_claim(&m->end, reason))
+		evloop_stop(m->backends.loop);
+}
+
+/* A chip wants the whole machine to do something. vCPU thread. */
+static void machine_power(void *ctx, enum power_event event)
+{
+	switch (event) {
+	case POWER_OFF:
+		machine_set_end(ctx, END_OFF);
+		break;
+	case POWER_RESET:
+		machine_set_end(ctx, END_RESET);
+		break;
+	case POWER_PANIC:
+		machine_set_end(ctx, END_PANIC);
+		break;
+	}
+}
+
+/* A vCPU stopped for good. Its thread. */
+static void machine_vcpu_ended(void *ctx, int kvm_end, const char *sentence)
+{
+	struct machine *m = ctx;
+	if (!end_claim(&m->end,
+		       kvm_end == KVM_END_TRIPLE_FAULT ? END_TRIPLE_FAULT : END_KVM_FAILED))
+		return;
+	snprintf(m->end.sentence, sizeof(m->end.sentence), "%s", sentence);
+	evloop_stop(m->backends.loop);
+}
+
+static void machine_console_line(void *ctx, const char *line)
+{
+	struct machine *m = ctx;
+	end_note_line(&m->end, line);
+}
+
+static void machine_signalled(struct machine *m, int signal)
+{
+	if (!end_claim(&m->end, END_SIGNAL))
+		return;
+	m->end.signal = signal;
+	evloop_stop(m->backends.loop);
+}
+
+static void machine_terminal_command(void *ctx, enum terminal_command command)
+{
+	struct machine *m = ctx;
+	switch (command) {
+	case TERMINAL_QUIT:
+		machine_signalled(m, SIGINT);
+		break;
+	case TERMINAL_POWER_BUTTON:
+		if (m->pc.pm)
+			pm_press_power_button(m->pc.pm);
+		break;
+	}
+}
+
+static void machine_signal_ready(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+	struct signalfd_siginfo info;
+	(void)events;
+	if (read(m->sigfd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		machine_signalled(m, (int)info.ssi_signo);
+}
+
+/* SIGINT and its like end the run in good order: the terminal restored, disk requests finished. */
+static int machine_open_signals(struct machine *m, struct err *err)
+{
+	sigset_t set;
+	end_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	m->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	int error = m->sigfd < 0 ? -errno
+				 : evloop_add(m->backends.loop, &m->sig_handle, m->sigfd, EPOLLIN,
+					      machine_signal_ready, m, NULL);
+	return error ? err_set(err, error, "cannot watch signals: %s", strerror(-error)) : 0;
+}
+
+/* A second signal, while the first is being obeyed, kills. */
+static void machine_close_signals(struct machine *m)
+{
+	sigset_t set;
+	evloop_remove(m->sig_handle);
+	m->sig_handle = NULL;
+	if (m->sigfd >= 0)
+		close(m->sigfd);
+	m->sigfd = -1;
+	sigfillset(&set);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Where unpacked kernels are kept: $XDG_CACHE_HOME/tinyvm, else ~/.cache/tinyvm; NULL for nowhere.
+ */
+static char *machine_cache_dir(void)
+{
+	const char *base = getenv("XDG_CACHE_HOME"), *under = "";
+	char *dir;
+	if (!base || *base != '/') {
+		base = getenv("HOME");
+		under = "/.cache";
+	}
+	if (!base || *base != '/' || asprintf(&dir, "%s%s/tinyvm", base, under) < 0)
+		return NULL;
+	return dir;
+}
+
+static int machine_open_backends(struct machine *m, struct err *err)
+{
+	const struct config *cfg = m->cfg;
+	struct backends *b = &m->backends;
+	int error = evloop_create(&b->loop);
+	if (error)
+		return err_set(err, error, "cannot make an event loop: %s", strerror(-error));
+
+	char *cache = cfg->is_unpack_wanted ? machine_cache_dir() : NULL;
+	error = boot_image_open(&b->image, cfg->kernel, cfg->is_unpack_wanted, cache, err);
+	free(cache);
+	for (unsigned i = 0; i < cfg->disk_count && !error; i++)
+		error = block_raw_open(&b->disk[i], cfg->disk[i].path, cfg->disk[i].is_readonly,
+				       err);
+	if (error)
+		return error;
+
+	char root_suffix[4];
+	bool has_root = cmdline_find_root(cfg, root_suffix);
+	m->cmdline = cmdline_build(cfg, has_root ? root_suffix : NULL);
+	if (!m->cmdline)
+		return err_set(err, -ENOMEM, "not enough host memory");
+	return 0;
+}
+
+static void machine_close_backends(struct machine *m)
+{
+	struct backends *b = &m->backends;
+	for (unsigned i = 0; i < CONFIG_DISK_MAX; i++)
+		block_destroy(b->disk[i]);
+	if (b->image)
+		boot_image_close(b->image);
+	evloop_destroy(b->loop);
+	free(m->cmdline);
+}
+
+static int machine_open_terminal(struct machine *m, struct err *err)
+{
+	const struct terminal_config cfg = {
+		.log_path = m->cfg->log_path,
+		.command = machine_terminal_command,
+		.line = machine_console_line,
+		.ctx = m,
+	};
+	return terminal_create(&m->backends.console, m->backends.loop, &cfg, err);
+}
+
+static void machine_log_line(void *arg, const char *text)
+{
+	(void)arg;
+	log_info("%s", text);
+}
+
+static void machine_log_stray(void *arg, uint64_t addr, uint64_t count)
+{
+	(void)arg;
+	log_debug("nobody answers at %#llx (%llu accesses)", (unsigned long long)addr,
+		  (unsigned long long)count);
+}
+
+/* From power-on to the next end. */
+static int machine_run_once(struct machine *m, struct err *err)
+{
+	struct pc *pc = &m->pc;
+	const struct pc_events events = {
+		.power = {.request = machine_power, .ctx = m},
+		.ended = machine_vcpu_ended,
+		.ctx = m,
+	};
+
+	end_begin(&m->end);
+	int error = pc_create(pc, m->cfg, &m->backends, &events, true, err);
+	if (error)
+		return error;
+	error = pc_load(pc, m->cmdline, err);
+	if (!error)
+		error = kvm_vm_start(pc->vm, err);
+	/* At least once: a guest that resets at once must not keep signals and keys from us. */
+	if (!error) {
+		do
+			evloop_run(m->backends.loop);
+		while (end_reason(&m->end) == END_NONE);
+	}
+
+	kvm_vm_stop(pc->vm);
+	enum end_reason end = end_reason(&m->end);
+	if (end == END_TRIPLE_FAULT || end == END_KVM_FAILED)
+		kvm_vm_dump(pc->vm, -1, machine_log_line, NULL);
+	bus_unclaimed(pc->pio, machine_log_stray, NULL);
+	bus_unclaimed(pc->mmio, machine_log_stray, NULL);
+	pc_destroy(pc);
+	return error;
+}
+
+/* The exit code, and the sentence for ends that need one. The terminal is the user's again. */
+static int machine_exit_code(const struct end *end)
+{
+	switch (end_reason(end)) {
+	case END_NONE:
+	case END_OFF:
+	case END_RESET:
+		return EXIT_GUEST_OFF;
+	case END_PANIC:
+		log_error("the guest kernel panicked%s%s", end->panic[0] ? ": " : "", end->panic);
+		return EXIT_GUEST_PANIC;
+	case END_TRIPLE_FAULT:
+		log_error("%s", end->sentence);
+		return EXIT_TRIPLE_FAULT;
+	case END_KVM_FAILED:
+		log_error("%s", end->sentence);
+		return EXIT_KVM_FAILED;
+	case END_SIGNAL:
+		return EXIT_SIGNAL_BASE + end->signal;
+	}
+	return EXIT_KVM_FAILED;
+}
+
+static int machine_run(struct machine *m, struct err *err)
+{
+	enum end_reason end;
+	log_info("kernel: %s", boot_image_how(m->backends.image));
+	log_info("command line: %s", m->cmdline);
+
+	int error = machine_open_signals(m, err);
+	if (!error)
+		error = machine_open_terminal(m, err);
+	do {
+		if (!error)
+			error = machine_run_once(m, err);
+		end = end_reason(&m->end);
+		if (end == END_RESET && m->cfg->is_reboot_allowed)
+			log_info("the guest asked for a reset");
+	} while (!error && end == END_RESET && m->cfg->is_reboot_allowed);
+
+	chardev_destroy(m->backends.console);
+	machine_close_signals(m);
+	return error ? EXIT_NOT_STARTED : machine_exit_code(&m->end);
+}
+
+int machine_main(const struct config *cfg, struct err *err)
+{
+	struct machine m = {.cfg = cfg, .sigfd = -1};
+	int status = EXIT_NOT_STARTED;
+
+	if (machine_open_backends(&m, err) == 0)
+		status = cfg->is_dry_run ? dryrun_show(cfg, &m.backends, m.cmdline, err)
+					 : machine_run(&m, err);
+	machine_close_backends(&m);
+	return status;
+}

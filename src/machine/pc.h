@@ -1,0 +1,92 @@
+/* The PC: one board built from a struct config and the backends that outlive it. */
+#ifndef PC_H
+#define PC_H
+
+#include "board.h"
+#include "wires.h"
+
+#include <stdbool.h>
+#include <tinyvm/acpi.h>
+#include <tinyvm/boot.h>
+#include <tinyvm/config.h>
+#include <tinyvm/legacy.h>
+
+struct block;
+struct bus;
+struct chardev;
+struct evloop;
+struct kvm_msi;
+struct kvm_vm;
+struct pci_host;
+struct virtio_device;
+
+/**
+ * struct backends - what was opened once and survives every reset of the machine
+ * @console: NULL for nobody (--dry-run)
+ * @disk:    cfg->disk_count of them; NULLs for --dry-run's look at an image in use
+ */
+struct backends {
+	struct evloop *loop;
+	struct boot_image *image;
+	struct chardev *console;
+	struct block *disk[CONFIG_DISK_MAX];
+};
+
+/**
+ * struct pc_events - what the board tells the machine, on a vCPU's thread
+ * @power: a chip asked for it
+ * @ended: as in struct kvm_config
+ */
+struct pc_events {
+	struct power_sink power;
+	void (*ended)(void *ctx, int kvm_end, const char *sentence);
+	void *ctx;
+};
+
+#define PC_DEVICE_MAX 48
+
+struct pc_virtio {
+	struct virtio_device *vd;
+	struct doorbells *doorbells;
+	struct kvm_msi *msi;
+};
+
+/**
+ * struct pc - the board
+ * @device: all devices in the order of creation, virtio's included: the order of reset and saving
+ * @vm:     NULL for a board that is only looked at (--dry-run)
+ */
+struct pc {
+	const struct config *cfg;
+	struct backends *backends;
+	struct pc_events events;
+	struct gmem *gm;
+	struct bus *pio, *mmio;
+	struct kvm_vm *vm;
+	struct wired_or irqs;
+	struct device *device[PC_DEVICE_MAX];
+	unsigned device_count;
+	struct device *pm;
+	struct pci_host *pci;
+	struct pc_virtio virtio[BOARD_VIRTIO_MAX];
+	unsigned virtio_count;
+	struct acpi_board acpi;
+	struct boot_reserved reserved[2];
+};
+
+/**
+ * pc_create() - build the board: memory, buses, the VM when @is_real, devices, ACPI tables
+ * Return: 0; -errno with a sentence.
+ */
+int pc_create(struct pc *pc, const struct config *cfg, struct backends *backends,
+	      const struct pc_events *events, bool is_real, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* Loads the kernel and sets the boot processor on its entry. */
+int pc_load(struct pc *pc, const char *cmdline, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* The machine is stopped; finishes disk requests in flight. A half-built board is fine. */
+void pc_destroy(struct pc *pc);
+
+#endif
