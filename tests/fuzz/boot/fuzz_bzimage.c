@@ -1,0 +1,40 @@
+/* A kernel file of any bytes: opened, unpacked as far as zlib does it, and loaded. */
+#include "image.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <tinyvm/err.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct image_options options = {.is_unpack_wanted = true};
+	static struct gmem
+		*gm; /* where the kernel lands is not cleared: that would be the slow part */
+	static int source = -1;
+	if (!gm && gmem_create(&gm, 20 << 20) != 0)
+		abort();
+	if (source < 0)
+		source = memfd_create("fuzz", MFD_CLOEXEC);
+	if (source < 0 || ftruncate(source, (off_t)size) < 0 ||
+	    pwrite(source, data, size, 0) != (ssize_t)size)
+		abort();
+	if (size == 0)
+		return 0;
+
+	struct boot_image *image;
+	struct err err;
+	if (image_open_fd(&image, dup(source), size, "fuzz", &options, &err) != 0)
+		return 0;
+	const struct boot_reserved reserved = {(20 << 20) - 0x8000, 0x8000, 3};
+	const struct boot_linux boot = {
+		.image = image, .cmdline = "quiet", .reserved = &reserved, .reserved_count = 1};
+	struct boot_entry entry;
+	if (boot_linux_load(gm, &boot, &entry, &err) == 0 &&
+	    (entry.rip < image->vmlinux.start || entry.rip >= image->vmlinux.end))
+		abort();
+	boot_image_close(image);
+	return 0;
+}

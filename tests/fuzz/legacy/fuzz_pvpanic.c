@@ -1,0 +1,18 @@
+/* A register script for the panic port. */
+#include "fakes.h"
+#include "regfuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fake_power power = {0};
+	struct regfuzz f = {.ops = {&pvpanic_bus_ops}, .size = {PVPANIC_PORTS}};
+	if (pvpanic_create(&f.dev, fake_power_sink(&power)) != 0 ||
+	    pvpanic_create(&f.twin, fake_power_sink(&power)) != 0)
+		return 0;
+	regfuzz_run(&f, data, size);
+	device_destroy(f.dev);
+	device_destroy(f.twin);
+	return 0;
+}

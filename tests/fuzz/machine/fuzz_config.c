@@ -1,0 +1,51 @@
+/* The command line's parser on any bytes, each argument ended by a NUL. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tinyvm/config.h>
+#include <tinyvm/err.h>
+#include <tinyvm/gmem.h>
+
+#define ARGS_MAX 64
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fuzz_check(const struct config *cfg)
+{
+	if (!cfg->kernel || cfg->cpus < 1 || cfg->cpus > 4096 || cfg->memory == 0 ||
+	    cfg->memory % 4096 != 0 || cfg->memory > GMEM_SIZE_MAX ||
+	    cfg->disk_count > CONFIG_DISK_MAX)
+		abort();
+	for (unsigned i = 0; i < cfg->disk_count; i++)
+		if (!*cfg->disk[i].path || strlen(cfg->disk[i].id) > 20)
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *argv[ARGS_MAX + 2] = {(char *)"tinyvm"};
+	int argc = 1;
+
+	/* Each argument in an allocation of its own size, so that ASan sees a byte read past it. */
+	while (size > 0 && argc <= ARGS_MAX) {
+		size_t len = strnlen((const char *)data, size);
+		argv[argc] = strndup((const char *)data, len);
+		if (!argv[argc++])
+			abort();
+		size_t eaten = len < size ? len + 1 : len;
+		data += eaten;
+		size -= eaten;
+	}
+
+	struct config cfg;
+	enum config_action action;
+	struct err err = {0};
+	int ret = config_parse(argc, argv, &cfg, &action, &err);
+	if (ret == 0 && action == CONFIG_RUN)
+		fuzz_check(&cfg);
+	else if (ret != 0 && (err.code != ret || !*err.msg || strlen(err.msg) >= ERR_MSG_MAX))
+		abort();
+	for (int i = 1; i < argc; i++)
+		free(argv[i]);
+	return 0;
+}
