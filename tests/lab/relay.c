@@ -228,15 +228,13 @@ static void start_qemu(struct host *host, char **argv, const char *log)
 			_exit(STATUS_LAB_FAILED);
 		if (null < 0 || fd < 0)
 			fail("cannot open %s: %s", log, strerror(errno));
-		/* Both descriptors out of the way of 3 first, which either may have. */
-		fd = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-		null = fcntl(null, F_DUPFD_CLOEXEC, 10);
-		if (dup2(pair[1], 10) < 0 || dup2(10, 3) < 0)
-			_exit(STATUS_LAB_FAILED);
-		close(10);
-		dup2(null, 0);
-		dup2(fd, 1);
-		dup2(fd, 2);
+		/* All three out of the way of 0 to 3 first, which any may have. */
+		null = fcntl(null, F_DUPFD_CLOEXEC, 4);
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 4);
+		pair[1] = fcntl(pair[1], F_DUPFD_CLOEXEC, 4);
+		if (dup2(null, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
+		    dup2(pair[1], 3) < 0)
+			fail("cannot give QEMU its descriptors: %s", strerror(errno));
 		execvp(argv[0], argv);
 		exec_command(argv);
 	}
