@@ -12,6 +12,7 @@ struct block;
 struct bus_ops;
 struct chardev;
 struct gmem;
+struct netif;
 struct pci_func;
 struct virtio_device; /* starts with a struct device: virtio_to_device() */
 
@@ -58,6 +59,70 @@ int virtio_rng_create(struct virtio_device **ret_vd, const char *id, struct gmem
 /* Console (section 5.3): one port, with F_SIZE. */
 int virtio_console_create(struct virtio_device **ret_vd, const char *id, struct gmem *gm,
 			  struct chardev *cd) __attribute__((warn_unused_result));
+
+/**
+ * struct virtio_ring - where a running queue lies, for a server outside the process
+ * @desc, @avail, @used: guest physical
+ * @base:   the next entry of the available ring to serve
+ * @vector: the MSI-X vector it interrupts with, VIRTIO_NO_VECTOR for none
+ */
+struct virtio_ring {
+	uint16_t size;
+	uint16_t base;
+	uint16_t vector;
+	uint64_t desc, avail, used;
+};
+
+#define VIRTIO_NO_VECTOR 0xffff
+
+/**
+ * struct ring_server - serves a device's data queues in its stead (vhost in the host's kernel)
+ * @start: the driver has negotiated @features; @ring[i] is queue i. Interrupts that it cannot
+ *         deliver by itself it hands to virtio_device_interrupt(). Return: 0, or -errno: the device
+ *         serves the queues itself
+ * @stop:  on return nothing is in flight and @ring[i].base says how far it came
+ *
+ * Called with the device's lock held; start() and stop() in turn.
+ */
+struct ring_server {
+	int (*start)(void *ctx, uint64_t features, const struct virtio_ring *ring, unsigned count);
+	void (*stop)(void *ctx, struct virtio_ring *ring, unsigned count);
+	void *ctx;
+};
+
+/* Interrupts the driver for @queue: a ring server has used buffers of it. The device's lock held.
+ */
+void virtio_device_interrupt(struct virtio_device *vd, unsigned queue);
+
+/**
+ * struct virtio_net_options - one network card
+ * @mac:    of the card
+ * @mtu:    told to the driver, 68 to 65535; 0: nothing is told
+ * @queue_pairs: 1 to NETIF_QUEUES_MAX, no more than nif->queues
+ * @server: serves receive and transmit queues; zeroed: the device does
+ * @server_features: of VIRTIO_NET_F_... bits the only ones a server can do; ignored without one
+ */
+struct virtio_net_options {
+	uint8_t mac[6];
+	uint16_t mtu;
+	unsigned queue_pairs;
+	struct ring_server server;
+	uint64_t server_features;
+};
+
+/**
+ * virtio_net_create() - a network card (section 5.1)
+ * @nif: stays the caller's, must outlive the device; the device is its client once the caller has
+ *       called virtio_net_attach()
+ */
+int virtio_net_create(struct virtio_device **ret_vd, const char *id, struct gmem *gm,
+		      struct netif *nif, const struct virtio_net_options *opt)
+	__attribute__((warn_unused_result));
+
+/* Plugs the card into its backend, on @loop. Return: 0 or the backend's -errno. */
+struct evloop;
+int virtio_net_attach(struct virtio_device *vd, struct evloop *loop)
+	__attribute__((warn_unused_result));
 
 /**
  * virtio_pci_attach() - give a device the PCI transport (section 4.1, modern only, MSI-X)

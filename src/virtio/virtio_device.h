@@ -17,7 +17,6 @@
 
 #define VIRTQ_SIZE_MAX	 256
 #define VIRTIO_QUEUE_MAX 33
-#define VIRTIO_NO_VECTOR 0xffff
 
 struct state;
 struct virtio_device;
