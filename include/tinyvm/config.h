@@ -4,10 +4,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <tinyvm/net.h>
 
 struct err;
 
-#define CONFIG_DISK_MAX 16
+#define CONFIG_DISK_MAX	   16
+#define CONFIG_NET_MAX	   8
+#define CONFIG_FORWARD_MAX 64
 
 enum exit_code {
 	EXIT_GUEST_OFF = 0,
@@ -38,10 +41,46 @@ struct config_disk {
 	bool is_readonly;
 };
 
+enum config_net_kind {
+	CONFIG_NET_USER,
+	CONFIG_NET_TAP,
+	CONFIG_NET_SOCKET,
+	CONFIG_NET_FD,
+	CONFIG_NET_NONE,
+};
+
+/**
+ * struct config_net - one --net
+ * @tap:     the interface's name, NULL for one of the kernel's choice
+ * @bridge:  that the tap is attached to, NULL for none
+ * @path:    the socket's
+ * @fd:      3 and up
+ * @has_mac: else the machine chooses @mac
+ * @mtu:     68 to 65535, 0 for nothing said
+ * @queues:  queue pairs, 1 to NETIF_QUEUES_MAX
+ * @is_vhost_wanted: let the host's kernel serve a tap where it can
+ * @pcap_path: record of all frames, NULL for none
+ */
+struct config_net {
+	enum config_net_kind kind;
+	const char *tap;
+	const char *bridge;
+	const char *path;
+	int fd;
+	bool has_mac;
+	uint8_t mac[6];
+	uint16_t mtu;
+	unsigned queues;
+	bool is_vhost_wanted;
+	const char *pcap_path;
+};
+
 /**
  * struct config - the whole command line
  * @memory: bytes, a multiple of 4096
  * @append: the user's command line, "" for none
+ * @name:   the machine's, NULL for none
+ * @forward: every --publish; they are of the first card of kind CONFIG_NET_USER, and there is one
  * Strings point into argv and live as long.
  */
 struct config {
@@ -52,6 +91,11 @@ struct config {
 	const char *append;
 	struct config_disk disk[CONFIG_DISK_MAX];
 	unsigned disk_count;
+	const char *name;
+	struct config_net net[CONFIG_NET_MAX];
+	unsigned net_count;
+	struct net_forward forward[CONFIG_FORWARD_MAX];
+	unsigned forward_count;
 	enum config_transport transport;
 	enum config_console console;
 	const char *log_path;
@@ -71,7 +115,7 @@ enum config_action {
 /**
  * config_parse() - read the command line
  * @argv: options as getopt_long has them: `--memory 1G`, `--memory=1G`, `-m 1G`, `-m1G`; splits
- *        --disk arguments in place
+ *        the arguments of --disk, --net and --publish in place
  *
  * Return: 0 with @ret_cfg and @ret_action; -EINVAL with one sentence: unknown option (with the
  * nearest right one), missing or bad value (with what would be right), options that exclude each

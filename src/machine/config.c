@@ -22,6 +22,9 @@ const struct config_option config_options[OPT_COUNT] = {
 	[OPT_DISK] = {"disk", 'd', "--disk root.img"},
 	[OPT_MEMORY] = {"memory", 'm', "--memory 2G"},
 	[OPT_CPUS] = {"cpus", 'c', "--cpus 2"},
+	[OPT_NET] = {"net", 0, "--net user"},
+	[OPT_PUBLISH] = {"publish", 'p', "--publish 8080:80"},
+	[OPT_NAME] = {"name", 0, "--name build1"},
 	[OPT_TRANSPORT] = {"transport", 0, "--transport pci or --transport mmio"},
 	[OPT_CONSOLE] = {"console", 0, "--console serial or --console virtio"},
 	[OPT_LOG] = {"log", 0, "--log guest.log"},
@@ -44,20 +47,20 @@ static const char config_help_text[] =
 	"  -d, --disk FILE[,ro][,id=NAME]  raw image or block device, up to 16 of them\n"
 	"  -m, --memory SIZE               512M, 2G; a bare number is MiB (default 1G)\n"
 	"  -c, --cpus N                    virtual processors (default 1)\n"
+	"      --net user|tap|socket=PATH  network card; user (passt) needs no privilege\n"
+	"  -p, --publish HOST:GUEST[/udp]  forward a port of 127.0.0.1 to the guest\n"
+	"      --name NAME                 name; the cards' MAC addresses derive from it\n"
 	"      --transport pci|mmio        how virtio devices attach (default pci)\n"
 	"      --console serial|virtio     which console is shown (default serial)\n"
 	"      --log FILE                  append what the guest prints to FILE, too\n"
 	"      --no-reboot                 end, with status 0, where it would reboot\n"
-	"      --no-auto-args              use --append exactly as it is\n"
-	"      --no-unpack                 let the kernel unpack itself, in the guest\n"
+	"      --no-auto-args, --no-unpack leave --append, the kernel as they are\n"
 	"  -n, --dry-run                   say what would be built, and build nothing\n"
 	"  -v, --verbose                   say what is done; -vv: what goes wrong inside\n"
 	"  -h, --help, --version           show this; show the version\n"
 	"\n"
 	"Keys: Ctrl-A x quits, Ctrl-A c presses the power button, Ctrl-A h shows all.\n"
-	"Exit status: 0 guest shut down, 120 guest kernel panic, 121 triple fault,\n"
-	"  122 KVM failed, 125 could not start, 128+n ended by signal n.\n"
-	"Example: tinyvm -k /vmlinuz -i /initrd.img -d root.img -a root=/dev/vda1 -c 2\n";
+	"Exit: 0 off, 120 panic, 121 triple fault, 122 KVM, 125 not started, 128+signal.\n";
 
 const char *config_help(void)
 {
@@ -145,6 +148,41 @@ static int config_add_disk(struct config_parse *p, char *value)
 	return 0;
 }
 
+/* @value: NULL for a bare --net. */
+static int config_add_net(struct config_parse *p, char *value)
+{
+	struct config *cfg = &p->cfg;
+	struct config_net *net = &cfg->net[cfg->net_count];
+	int ret = 0;
+
+	if (cfg->net_count == CONFIG_NET_MAX)
+		return err_set(p->err, -EINVAL,
+			       "there is room for %d network cards, and --net%s%.200s is one more",
+			       CONFIG_NET_MAX, value ? " " : "", value ? value : "");
+	if (value)
+		ret = config_net(value, net, p->err);
+	else
+		*net = config_net_default;
+	if (!ret)
+		cfg->net_count++;
+	return ret;
+}
+
+static int config_add_forward(struct config_parse *p, char *value)
+{
+	struct config *cfg = &p->cfg;
+
+	if (cfg->forward_count == CONFIG_FORWARD_MAX)
+		return err_set(p->err, -EINVAL,
+			       "there is room for %d forwarded ports, and --publish %.200s is one "
+			       "more",
+			       CONFIG_FORWARD_MAX, value);
+	int ret = config_forward(value, &cfg->forward[cfg->forward_count], p->err);
+	if (!ret)
+		cfg->forward_count++;
+	return ret;
+}
+
 static int config_set_flag(struct config_parse *p, enum config_option_id id)
 {
 	struct config *cfg = &p->cfg;
@@ -165,6 +203,11 @@ static int config_set_flag(struct config_parse *p, enum config_option_id id)
 	return 0;
 }
 
+static bool config_is_repeatable(enum config_option_id id)
+{
+	return id == OPT_DISK || id == OPT_NET || id == OPT_PUBLISH;
+}
+
 static int config_set_value(struct config_parse *p, enum config_option_id id, char *value)
 {
 	struct config *cfg = &p->cfg;
@@ -174,7 +217,7 @@ static int config_set_value(struct config_parse *p, enum config_option_id id, ch
 	if (!*value && id != OPT_APPEND)
 		return err_set(p->err, -EINVAL, "--%s needs a value that is not empty, such as %s",
 			       config_options[id].name, config_options[id].example);
-	if (p->is_given[id] && id != OPT_DISK)
+	if (p->is_given[id] && !config_is_repeatable(id))
 		return err_set(p->err, -EINVAL, "--%s is given twice; leave one of the two out",
 			       config_options[id].name);
 	p->is_given[id] = true;
@@ -190,6 +233,13 @@ static int config_set_value(struct config_parse *p, enum config_option_id id, ch
 		cfg->log_path = value;
 	} else if (id == OPT_DISK) {
 		ret = config_add_disk(p, value);
+	} else if (id == OPT_NET) {
+		ret = config_add_net(p, value);
+	} else if (id == OPT_PUBLISH) {
+		ret = config_add_forward(p, value);
+	} else if (id == OPT_NAME) {
+		cfg->name = value;
+		ret = config_name(value, p->err);
 	} else if (id == OPT_MEMORY) {
 		ret = config_memory(value, &cfg->memory, p->err);
 	} else if (id == OPT_CPUS) {
@@ -218,18 +268,22 @@ static bool config_is_option(const char *arg)
 static int config_set_from_next(struct config_parse *p, enum config_option_id id)
 {
 	const struct config_option *option = &config_options[id];
+	const char *next = p->next < p->argc ? p->argv[p->next] : NULL;
 
-	if (p->next == p->argc)
+	/* --net alone. No kind of network begins with a dash: what does is the next option. */
+	if (id == OPT_NET && (!next || (next[0] == '-' && next[1]))) {
+		p->last = id;
+		return config_add_net(p, NULL);
+	}
+	if (!next)
 		return err_set(p->err, -EINVAL, "--%s needs a value, such as %s", option->name,
 			       option->example);
-	char *value = p->argv[p->next];
-	if (config_is_option(value))
+	if (config_is_option(next))
 		return err_set(p->err, -EINVAL,
 			       "--%s needs a value, but %.80s follows (if that is the value: "
 			       "--%s=%.80s)",
-			       option->name, value, option->name, value);
-	p->next++;
-	return config_set_value(p, id, value);
+			       option->name, next, option->name, next);
+	return config_set_value(p, id, p->argv[p->next++]);
 }
 
 static int config_read_long(struct config_parse *p, char *arg)
@@ -334,7 +388,7 @@ static int config_check(const struct config_parse *p)
 					       "%s; give one of them another with ,id=NAME",
 					       cfg->disk[j].path, cfg->disk[i].path, name);
 		}
-	return 0;
+	return config_check_nets(cfg, p->err);
 }
 
 int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_action *ret_action,
@@ -370,6 +424,9 @@ int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_acti
 		else
 			ret = config_read_short(&p, arg);
 	}
+	/* Who publishes a port wants a network for it. */
+	if (!ret && p.cfg.forward_count && p.cfg.net_count == 0)
+		ret = config_add_net(&p, NULL);
 	if (!ret && p.action == CONFIG_RUN)
 		ret = config_check(&p);
 	if (ret)

@@ -25,6 +25,9 @@ enum config_option_id {
 	OPT_DISK,
 	OPT_MEMORY,
 	OPT_CPUS,
+	OPT_NET,
+	OPT_PUBLISH,
+	OPT_NAME,
 	OPT_TRANSPORT,
 	OPT_CONSOLE,
 	OPT_LOG,
@@ -54,6 +57,31 @@ int config_cpus(const char *text, unsigned *ret_cpus, struct err *err)
 	__attribute__((warn_unused_result));
 int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * Cuts the next comma-separated word off: ends it in place, with doubled commas made single.
+ * @is_path: only there is a doubled comma a comma. NULL when there is none left.
+ */
+char *config_next_word(char **rest, bool is_path);
+
+/*
+ * Of the network; what is returned as above.
+ *
+ * config_net(): KIND[,KEY=VALUE...], a comma in a path written twice; splits @text in place.
+ * config_forward(): [ADDR:]HOST:GUEST[/tcp|/udp], an IPv6 ADDR in brackets; splits @text in place.
+ * config_name(): 1 to 64 letters, digits, '.', '_' and '-'.
+ * config_check_nets(): do all of them go together?
+ */
+int config_net(char *text, struct config_net *ret_net, struct err *err)
+	__attribute__((warn_unused_result));
+int config_forward(char *text, struct net_forward *ret_forward, struct err *err)
+	__attribute__((warn_unused_result));
+int config_name(const char *text, struct err *err) __attribute__((warn_unused_result));
+int config_check_nets(const struct config *cfg, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* A card as a bare --net asks for it. */
+extern const struct config_net config_net_default;
 
 /**
  * config_foreign() - what to say about another VMM's option

@@ -94,11 +94,7 @@ int config_cpus(const char *text, unsigned *ret_cpus, struct err *err)
 	return 0;
 }
 
-/*
- * Cuts the next comma-separated word off: ends it in place, with doubled commas made single.
- * @is_path: only there is a doubled comma a comma. NULL when there is none left.
- */
-static char *config_next_word(char **rest, bool is_path)
+char *config_next_word(char **rest, bool is_path)
 {
 	char *word = *rest;
 	if (!word)

@@ -1,4 +1,5 @@
 /* The command line's parser on any bytes, each argument ended by a NUL. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +7,34 @@
 #include <tinyvm/err.h>
 #include <tinyvm/gmem.h>
 
-#define ARGS_MAX 64
+#define ARGS_MAX 80
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fuzz_check_net(const struct config *cfg)
+{
+	bool has_user = false;
+
+	if (cfg->net_count > CONFIG_NET_MAX || cfg->forward_count > CONFIG_FORWARD_MAX)
+		abort();
+	for (unsigned i = 0; i < cfg->net_count; i++) {
+		const struct config_net *net = &cfg->net[i];
+		has_user |= net->kind == CONFIG_NET_USER;
+		if ((net->has_mac && (net->mac[0] & 1)) || (net->mtu && net->mtu < 68) ||
+		    net->queues < 1 || net->queues > NETIF_QUEUES_MAX ||
+		    (net->kind == CONFIG_NET_FD) != (net->fd > 2) ||
+		    (net->kind == CONFIG_NET_SOCKET) != (net->path != NULL) ||
+		    (net->tap && strlen(net->tap) > 15) || (net->bridge && !*net->bridge) ||
+		    (net->pcap_path && !*net->pcap_path))
+			abort();
+	}
+	for (unsigned i = 0; i < cfg->forward_count; i++)
+		if (!has_user || !*cfg->forward[i].addr || !cfg->forward[i].host_port ||
+		    !cfg->forward[i].guest_port)
+			abort();
+	if (cfg->name && (!*cfg->name || strlen(cfg->name) > 64))
+		abort();
+}
 
 static void fuzz_check(const struct config *cfg)
 {
@@ -19,6 +45,7 @@ static void fuzz_check(const struct config *cfg)
 	for (unsigned i = 0; i < cfg->disk_count; i++)
 		if (!*cfg->disk[i].path || strlen(cfg->disk[i].id) > 20)
 			abort();
+	fuzz_check_net(cfg);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,47 +1,9 @@
 /* The command line: what it means, and the sentence for each way to get it wrong. */
+#include "config_line.h"
 #include "config_parts.h"
 #include "test.h"
 
-#include <tinyvm/err.h>
 #include <tinyvm/gmem.h>
-
-#define ARGS_MAX 64
-
-/* The arguments are copied, as config_parse() splits some in place and they must outlive it. */
-static struct {
-	struct config cfg;
-	enum config_action action;
-	struct err err;
-	char text[8192];
-	char *argv[ARGS_MAX + 2];
-} line;
-
-static int parse_list(const char *const *args)
-{
-	size_t used = 0;
-	int argc = 0;
-
-	memset(&line, 0, sizeof(line));
-	line.argv[argc++] = (char *)"tinyvm";
-	for (; *args && argc <= ARGS_MAX; args++) {
-		size_t size = strlen(*args) + 1;
-		if (used + size > sizeof(line.text))
-			abort();
-		line.argv[argc++] = memcpy(line.text + used, *args, size);
-		used += size;
-	}
-	return config_parse(argc, line.argv, &line.cfg, &line.action, &line.err);
-}
-
-#define PARSE(...) parse_list((const char *const[]){__VA_ARGS__, NULL})
-
-/* The arguments are refused with just this sentence. */
-#define CHECK_REFUSED(sentence, ...)                   \
-	do {                                           \
-		CHECK_EQ(PARSE(__VA_ARGS__), -EINVAL); \
-		CHECK_STR(line.err.msg, sentence);     \
-		CHECK_EQ(line.err.code, -EINVAL);      \
-	} while (0)
 
 static void test_defaults(void)
 {
@@ -53,6 +15,9 @@ static void test_defaults(void)
 	CHECK_EQ(line.cfg.memory, 1ULL << 30);
 	CHECK_EQ(line.cfg.cpus, 1);
 	CHECK_EQ(line.cfg.disk_count, 0);
+	CHECK_EQ(line.cfg.net_count, 0);
+	CHECK_EQ(line.cfg.forward_count, 0);
+	CHECK(!line.cfg.name);
 	CHECK_EQ(line.cfg.transport, TRANSPORT_PCI);
 	CHECK_EQ(line.cfg.console, CONSOLE_SERIAL);
 	CHECK(!line.cfg.log_path);
@@ -353,6 +318,14 @@ static void test_unknown_option_names_the_nearest(void)
 		{"-memory=1G", "--memory"},
 		{"-cdrom", "--disk FILE,ro"},
 		{"--cmdline", "--append"},
+		{"-net", "--net"},
+		{"-name", "--name"},
+		{"--network", "--net"},
+		{"--nets", "--net"},
+		{"--pub", "--publish"},
+		{"--publsih", "--publish"},
+		{"--port", "--publish"},
+		{"--tap", "--net tap=NAME"},
 	};
 
 	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
@@ -374,6 +347,9 @@ static void test_unknown_option_of_other_vmms(void)
 		      "--cpu", "host");
 	CHECK_REFUSED("unknown option -enable-kvm; leave it out: tinyvm always uses KVM",
 		      "-enable-kvm");
+	CHECK_REFUSED("unknown option -netdev; did you mean --net? It makes both ends: the card "
+		      "and where it leads",
+		      "-netdev", "user,id=n0");
 }
 
 static void test_unknown_option_near_nothing(void)
