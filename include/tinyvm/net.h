@@ -143,14 +143,16 @@ int net_user_open(struct netif **ret_nif, const struct net_forward *forward, uns
 
 /**
  * struct net_tap_config - a tap interface
- * @name:   existing or to be made; NULL for one with a name of the kernel's choice
+ * @name:   of an existing one; NULL: one is made, its name ("tinyvm0") the kernel's choice
  * @bridge: to attach it to, NULL for none
  * @queues: wanted, 1 to NETIF_QUEUES_MAX; a tap without multi-queue gets one
+ * @mtu:    of the host's end of one that is made, 0 for the kernel's choice
  */
 struct net_tap_config {
 	const char *name;
 	const char *bridge;
 	unsigned queues;
+	uint16_t mtu;
 };
 
 /**
