@@ -100,7 +100,8 @@ void virtio_device_interrupt(struct virtio_device *vd, unsigned queue);
  * @mtu:    told to the driver, 68 to 65535; 0: nothing is told
  * @queue_pairs: 1 to NETIF_QUEUES_MAX, no more than nif->queues
  * @server: serves receive and transmit queues; zeroed: the device does
- * @server_features: of VIRTIO_NET_F_... bits the only ones a server can do; ignored without one
+ * @server_features: which VIRTIO_NET_F_... bits of the data path (checksums, segmentation,
+ *          MRG_RXBUF) a server can do; the others stay the device's affair. Ignored without one
  */
 struct virtio_net_options {
 	uint8_t mac[6];

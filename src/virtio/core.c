@@ -148,6 +148,12 @@ void virtio_device_kick(struct virtio_device *vd, unsigned queue)
 		vd->ops->notify(vd, queue);
 }
 
+void virtio_device_interrupt(struct virtio_device *vd, unsigned queue)
+{
+	if (queue < vd->queue_count && virtio_is_live(vd) && vd->transport)
+		vd->transport->interrupt(vd->transport_ctx, (int)queue);
+}
+
 bool virtio_device_can_poll(const struct virtio_device *vd)
 {
 	return vd->ops->poll;

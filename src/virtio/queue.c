@@ -164,22 +164,46 @@ bool vq_has_chains(const struct virtq *vq)
 		idx != vq->avail_idx);
 }
 
-void vq_push(struct virtq *vq, const struct vchain *chain)
+unsigned vq_outstanding(const struct virtq *vq)
 {
-	const struct gmem *gm = vq->vd->gm;
-	struct virtq_used_elem elem = {.id = chain->head, .len = chain->written};
+	uint16_t idx;
+	if (!virtq_is_running(vq) ||
+	    gmem_load_le16(vq->vd->gm, vq->avail + VIRTQ_AVAIL_IDX, &idx) != 0)
+		return 0;
+	uint16_t count = (uint16_t)(idx - vq->used_idx);
+	return count <= vq->size ? count : 0;
+}
+
+void vq_fill(struct virtq *vq, unsigned ahead, uint16_t head, uint32_t len)
+{
+	struct virtq_used_elem elem = {.id = head, .len = len};
 
 	if (!virtq_is_running(vq))
 		return;
-	gpa_t at = vq->used + VIRTQ_USED_RING(vq->used_idx & (vq->size - 1));
-	/* The store of idx has release ordering: whoever sees it sees the element too. */
-	if (gmem_write(gm, at, &elem, sizeof(elem)) != 0 ||
-	    gmem_store_le16(gm, vq->used + VIRTQ_USED_IDX, (uint16_t)(vq->used_idx + 1)) != 0) {
+	gpa_t at = vq->used + VIRTQ_USED_RING((vq->used_idx + ahead) & (vq->size - 1));
+	if (gmem_write(vq->vd->gm, at, &elem, sizeof(elem)) != 0)
+		virtq_break(vq, "a used ring outside of RAM");
+}
+
+void vq_flush(struct virtq *vq, unsigned count)
+{
+	uint16_t idx = (uint16_t)(vq->used_idx + count);
+
+	if (!virtq_is_running(vq))
+		return;
+	/* The store has release ordering: whoever sees it sees the elements too. */
+	if (gmem_store_le16(vq->vd->gm, vq->used + VIRTQ_USED_IDX, idx) != 0) {
 		virtq_break(vq, "a used ring outside of RAM");
 		return;
 	}
-	vq->used_idx++;
+	vq->used_idx = idx;
 	vq->is_signal_pending = true;
+}
+
+void vq_push(struct virtq *vq, const struct vchain *chain)
+{
+	vq_fill(vq, 0, chain->head, chain->written);
+	vq_flush(vq, 1);
 }
 
 /* Does the driver want to hear of the elements used since the last time (section 2.7.7)? */

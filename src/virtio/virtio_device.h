@@ -85,6 +85,13 @@ int vq_pop(struct virtq *vq, struct vchain *chain);
  */
 void vq_push(struct virtq *vq, const struct vchain *chain);
 
+/*
+ * The same for chains that the driver may only see together: vq_fill() writes the @ahead-th used
+ * element from now (0 is the next), vq_flush() hands over the first @count of them at once.
+ */
+void vq_fill(struct virtq *vq, unsigned ahead, uint16_t head, uint32_t len);
+void vq_flush(struct virtq *vq, unsigned count);
+
 /* Interrupts the driver if it asked for it since the last time (EVENT_IDX or flags). */
 void vq_signal(struct virtq *vq);
 
@@ -96,6 +103,9 @@ bool vq_enable_kick(struct virtq *vq, bool is_enabled);
 
 /* Are there chains that vq_pop() has not taken? */
 bool vq_has_chains(const struct virtq *vq);
+
+/* How many the driver has made available and not got back, taken or not; 0 for a bad ring. */
+unsigned vq_outstanding(const struct virtq *vq);
 
 /*
  * To be notified of @vq again, after others have had their turn: for a device that has served
