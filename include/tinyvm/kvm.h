@@ -96,8 +96,12 @@ void kvm_vm_set_irq(void *vm, unsigned gsi, bool is_high);
  * kvm_msi_create() - MSI routes with irqfds for one PCI function
  * @vectors: how many
  *
- * kvm_msi_update() and kvm_msi_raise() fit struct msi_sink with the kvm_msi as ctx. kvm_msi_fd() is
- * the eventfd behind a vector (for vhost), -1 while it has no route.
+ * kvm_msi_update() and kvm_msi_raise() fit struct msi_sink with the kvm_msi as ctx.
+ *
+ * kvm_msi_fd() is the eventfd behind a vector, for somebody who raises it without asking whether it
+ * is masked (vhost): what is written to it while the vector is masked waits for the unmasking. It
+ * stays open until kvm_msi_destroy(). Return: -1 when the vector is masked now or has no route:
+ * then the device has to deliver. Context: serialised with kvm_msi_update().
  */
 struct kvm_msi;
 int kvm_msi_create(struct kvm_msi **ret_msi, struct kvm_vm *vm, unsigned vectors)
@@ -105,7 +109,7 @@ int kvm_msi_create(struct kvm_msi **ret_msi, struct kvm_vm *vm, unsigned vectors
 void kvm_msi_destroy(struct kvm_msi *msi);
 void kvm_msi_update(void *msi, unsigned vector, uint64_t addr, uint32_t data, bool is_masked);
 void kvm_msi_raise(void *msi, unsigned vector);
-int kvm_msi_fd(const struct kvm_msi *msi, unsigned vector);
+int kvm_msi_fd(struct kvm_msi *msi, unsigned vector);
 
 /**
  * kvm_ioeventfd_add() - guest stores to MMIO @gpa signal @fd instead of exiting

@@ -32,15 +32,19 @@ void kvm_vm_set_irq(void *arg, unsigned gsi, bool is_high)
  * struct kvm_msi - one PCI function's vectors
  * @has_failed: the host could not do its part, and the user has been told
  * @gsi: 0 while the vector has no route
- * @fd:  the irqfd, -1 likewise
+ * @fd:  the irqfd, -1 likewise; stays the same from the first unmasking on
+ * @is_live:   not masked
+ * @is_shared: somebody who knows nothing of masks writes to @fd (kvm_msi_fd())
+ * @is_connected: KVM listens to @fd
  */
 struct kvm_msi {
 	struct kvm_vm *vm;
 	unsigned count;
 	bool has_failed;
-	struct {
+	struct msi_vector {
 		unsigned gsi;
 		int fd;
+		bool is_live, is_shared, is_connected;
 	} vector[];
 };
 
@@ -63,6 +67,16 @@ static int msi_irqfd(struct kvm_vm *vm, int fd, unsigned gsi, uint32_t flags)
 	return ioctl(vm->fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
 }
 
+static void msi_disconnect(struct kvm_vm *vm, struct msi_vector *v)
+{
+	if (!v->is_connected)
+		return;
+	int rc = msi_irqfd(vm, v->fd, v->gsi, KVM_IRQFD_FLAG_DEASSIGN);
+	if (rc)
+		log_error("KVM keeps an irqfd: %s", strerror(-rc));
+	v->is_connected = false;
+}
+
 void kvm_msi_destroy(struct kvm_msi *msi)
 {
 	if (!msi)
@@ -72,17 +86,12 @@ void kvm_msi_destroy(struct kvm_msi *msi)
 	for (unsigned i = 0; i < msi->count; i++) {
 		if (msi->vector[i].fd < 0)
 			continue;
-		if (vm_is_stopped(vm)) {
-			close(msi->vector[i].fd);
-			continue;
+		if (!vm_is_stopped(vm)) {
+			msi_disconnect(vm, &msi->vector[i]);
+			/* KVM hears of it with the next change; nothing can raise it till then. */
+			route_remove(&vm->routes, msi->vector[i].gsi);
 		}
-		int rc = msi_irqfd(vm, msi->vector[i].fd, msi->vector[i].gsi,
-				   KVM_IRQFD_FLAG_DEASSIGN);
-		if (rc)
-			log_error("KVM keeps an irqfd: %s", strerror(-rc));
 		close(msi->vector[i].fd);
-		/* KVM hears of it with the next change; nothing can raise it till then. */
-		route_remove(&vm->routes, msi->vector[i].gsi);
 	}
 	pthread_mutex_unlock(&vm->route_lock);
 	free(msi);
@@ -93,10 +102,9 @@ static int msi_push_routes(struct kvm_vm *vm)
 	return ioctl(vm->fd, KVM_SET_GSI_ROUTING, vm->routes.routing) < 0 ? -errno : 0;
 }
 
-/* Called with the route lock held. Return: 0 or -errno, then nothing has changed. */
-static int msi_connect(struct kvm_msi *msi, unsigned vector, uint64_t addr, uint32_t data)
+/* The first time: a route and an irqfd. Return: 0 or -errno, then nothing has changed. */
+static int msi_open(struct kvm_vm *vm, struct msi_vector *v, uint64_t addr, uint32_t data)
 {
-	struct kvm_vm *vm = msi->vm;
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
@@ -110,9 +118,38 @@ static int msi_connect(struct kvm_msi *msi, unsigned vector, uint64_t addr, uint
 		close(fd);
 		return rc;
 	}
-	msi->vector[vector].gsi = (unsigned)gsi;
-	msi->vector[vector].fd = fd;
+	v->gsi = (unsigned)gsi;
+	v->fd = fd;
+	v->is_connected = true;
 	return 0;
+}
+
+static int msi_unmask(struct kvm_vm *vm, struct msi_vector *v, uint64_t addr, uint32_t data)
+{
+	if (v->fd < 0)
+		return msi_open(vm, v, addr, data);
+	int rc = route_change(&vm->routes, v->gsi, addr, data) ? msi_push_routes(vm) : 0;
+	if (!rc && !v->is_connected) {
+		/* KVM delivers at once what was written meanwhile. */
+		rc = msi_irqfd(vm, v->fd, v->gsi, 0);
+		v->is_connected = !rc;
+	}
+	return rc;
+}
+
+/*
+ * A vector keeps its route: it mostly comes back with the same message. Nobody raises a masked one,
+ * unless its eventfd was handed out: that is taken from KVM, and keeps what is written to it. What
+ * it counted before has been delivered.
+ */
+static void msi_mask(struct kvm_vm *vm, struct msi_vector *v)
+{
+	uint64_t count;
+	if (!v->is_shared || !v->is_connected || vm_is_stopped(vm))
+		return;
+	ssize_t n = read(v->fd, &count, sizeof(count));
+	(void)n; /* -EAGAIN: KVM has taken the count itself, as it does since Linux 5.11 */
+	msi_disconnect(vm, v);
 }
 
 /* Said once: the guest decides how often it happens. */
@@ -128,14 +165,15 @@ void kvm_msi_update(void *arg, unsigned vector, uint64_t addr, uint32_t data, bo
 {
 	struct kvm_msi *msi = arg;
 	int rc = 0;
-	/* A masked vector keeps its route: it mostly comes back with the same message. */
-	if (vector >= msi->count || is_masked)
+	if (vector >= msi->count)
 		return;
+	struct msi_vector *v = &msi->vector[vector];
 	pthread_mutex_lock(&msi->vm->route_lock);
-	if (msi->vector[vector].fd < 0)
-		rc = msi_connect(msi, vector, addr, data);
-	else if (route_change(&msi->vm->routes, msi->vector[vector].gsi, addr, data))
-		rc = msi_push_routes(msi->vm);
+	v->is_live = !is_masked;
+	if (is_masked)
+		msi_mask(msi->vm, v);
+	else
+		rc = msi_unmask(msi->vm, v, addr, data);
 	pthread_mutex_unlock(&msi->vm->route_lock);
 	if (rc)
 		msi_failed(msi, rc);
@@ -151,9 +189,12 @@ void kvm_msi_raise(void *arg, unsigned vector)
 		msi_failed(msi, -errno);
 }
 
-int kvm_msi_fd(const struct kvm_msi *msi, unsigned vector)
+int kvm_msi_fd(struct kvm_msi *msi, unsigned vector)
 {
-	return vector < msi->count ? msi->vector[vector].fd : -1;
+	if (vector >= msi->count || !msi->vector[vector].is_live)
+		return -1;
+	msi->vector[vector].is_shared = true;
+	return msi->vector[vector].fd;
 }
 
 static int ioeventfd_set(struct kvm_vm *vm, uint64_t gpa, unsigned size, uint32_t datamatch, int fd,

@@ -539,6 +539,43 @@ static void test_msi_reaches_the_guest_and_can_move(void)
 	rig_close(&rig);
 }
 
+/* As vhost does it: it knows nothing of masks. */
+static void test_msi_written_while_masked_waits_for_the_unmasking(void)
+{
+	struct rig rig;
+	struct kvm_msi *msi;
+	CHECK(rig_open(&rig, 1));
+	CHECK(rig_prepare_irq(&rig));
+	CHECK_EQ(kvm_msi_create(&msi, rig.vm, 1), 0);
+	CHECK(RIG_START(&rig, irq, true));
+	CHECK(rig_wait(&rig, &rig.is_ready));
+	kvm_msi_update(msi, 0, LAPIC | 5 << 12, VECTOR, false);
+	int fd = kvm_msi_fd(msi, 0);
+	CHECK(fd >= 0);
+	CHECK_EQ(eventfd_write(fd, 1), 0); /* to an APIC that is not there: gone */
+	kvm_msi_update(msi, 0, LAPIC, VECTOR, true);
+	CHECK_EQ(kvm_msi_fd(msi, 0), -1);
+	CHECK_EQ(eventfd_write(fd, 1), 0);
+	CHECK_EQ(eventfd_write(fd, 1), 0);
+	kvm_vm_pause(rig.vm);
+	kvm_vm_resume(rig.vm);
+	CHECK_EQ(rig.log_count, 0);
+	kvm_msi_update(msi, 0, LAPIC, VECTOR, false);
+	CHECK(rig_wait_log(&rig, 1)); /* two messages while masked are one */
+	CHECK_EQ(kvm_msi_fd(msi, 0), fd);
+	CHECK_EQ(eventfd_write(fd, 1), 0);
+	CHECK(rig_wait_log(&rig, 2));
+	kvm_msi_update(msi, 0, LAPIC, VECTOR, true);
+	kvm_msi_update(msi, 0, LAPIC, VECTOR, false); /* nothing waited */
+	CHECK_EQ(eventfd_write(fd, 1), 0);
+	CHECK(rig_wait_log(&rig, 3));
+	kvm_msi_update(msi, 0, LAPIC, VECTOR, true);
+	kvm_msi_destroy(msi);
+	kvm_vm_stop(rig.vm);
+	CHECK_EQ(rig.log_count, 3);
+	rig_close(&rig);
+}
+
 static void test_ioeventfd_takes_stores_away_from_the_bus(void)
 {
 	struct rig rig;
@@ -604,6 +641,7 @@ int main(void)
 		TEST_CASE(test_paused_vcpu_has_completed_its_io),
 		TEST_CASE(test_pause_before_start_holds_from_the_first_instruction),
 		TEST_CASE(test_msi_reaches_the_guest_and_can_move),
+		TEST_CASE(test_msi_written_while_masked_waits_for_the_unmasking),
 		TEST_CASE(test_ioeventfd_takes_stores_away_from_the_bus),
 		TEST_CASE(test_too_many_cpus_is_one_sentence),
 		TEST_CASE(test_300_cpus_start_and_stop),
