@@ -45,6 +45,7 @@ struct doorbell {
 	unsigned queue;
 	int fd;
 	struct evloop_fd *handle;
+	bool is_taken; /* doorbells_take() */
 	bool is_mapped;
 	uint64_t gpa;
 	unsigned size;
@@ -81,13 +82,14 @@ static void doorbell_rang(void *ctx, uint32_t events)
 {
 	struct doorbell *bell = ctx;
 	(void)events;
-	virtio_device_kick(bell->db->vd, bell->queue);
+	if (!bell->is_taken)
+		virtio_device_kick(bell->db->vd, bell->queue);
 }
 
 static bool doorbell_poll(void *ctx, bool is_last)
 {
 	struct doorbell *bell = ctx;
-	return virtio_device_poll(bell->db->vd, bell->queue, is_last);
+	return !bell->is_taken && virtio_device_poll(bell->db->vd, bell->queue, is_last);
 }
 
 /* The eventfd is edge-triggered and never read: each ring is one wake-up and no system call more.
@@ -159,6 +161,28 @@ struct kick_sink doorbells_sink(struct doorbells *db)
 {
 	return (struct kick_sink){
 		.map = doorbells_map, .unmap = doorbells_unmap, .ring = doorbells_ring, .ctx = db};
+}
+
+/* The loop may still have an event of before, or be polling: is_taken sees to these. */
+int doorbells_take(struct doorbells *db, unsigned queue)
+{
+	if (queue >= DOORBELL_MAX)
+		return -EINVAL;
+	struct doorbell *bell = &db->bell[queue];
+	int error = bell->fd >= 0 ? 0 : doorbell_open(bell);
+	if (error)
+		return error;
+	bell->is_taken = true;
+	evloop_set_events(bell->handle, 0);
+	return bell->fd;
+}
+
+/* A doorbell that was ever rung is reported again now, which does no harm. */
+void doorbells_give_back(struct doorbells *db, unsigned queue)
+{
+	struct doorbell *bell = &db->bell[queue];
+	bell->is_taken = false;
+	evloop_set_events(bell->handle, EPOLLIN | EPOLLET);
 }
 
 void doorbells_destroy(struct doorbells *db)

@@ -43,4 +43,15 @@ struct kick_sink doorbells_sink(struct doorbells *db);
 void doorbells_bind(struct doorbells *db, struct virtio_device *vd);
 void doorbells_destroy(struct doorbells *db);
 
+/**
+ * doorbells_take() - the eventfd that @queue's doorbell signals, for somebody else (vhost) to serve
+ *                    the queue: until doorbells_give_back() the loop does not listen to it
+ *
+ * The descriptor stays open until doorbells_destroy(). What was rung before a give-back reaches the
+ * device after it.
+ * Return: the descriptor, or -errno. Context: the device's lock held.
+ */
+int doorbells_take(struct doorbells *db, unsigned queue) __attribute__((warn_unused_result));
+void doorbells_give_back(struct doorbells *db, unsigned queue);
+
 #endif

@@ -137,6 +137,52 @@ static void test_device_rings_for_itself_mapped_or_not(void)
 	tear_down(&b);
 }
 
+static void test_doorbell_that_was_taken_rings_for_the_taker_only(void)
+{
+	struct bench b;
+	set_up(&b);
+	b.sink.map(b.sink.ctx, 0, 0xc0000800, 0, 0);
+	add_buffer(&b);
+	CHECK_EQ(eventfd_write(kvm.fd, 1), 0); /* the loop has not seen it yet */
+	CHECK_EQ(doorbells_take(b.db, 0), kvm.fd);
+	CHECK(!is_served_by_the_loop(&b));
+	CHECK_EQ(eventfd_write(kvm.fd, 1), 0);
+	CHECK(!is_served_by_the_loop(&b));
+	b.sink.ring(b.sink.ctx, 0); /* the device rings for the taker as well */
+	CHECK(!is_served_by_the_loop(&b));
+	eventfd_t count;
+	CHECK_EQ(eventfd_read(kvm.fd, &count), 0);
+	CHECK_EQ(count, 3);
+
+	/* The guest moves the device meanwhile: the same descriptor. */
+	int fd = kvm.fd;
+	b.sink.unmap(b.sink.ctx);
+	b.sink.map(b.sink.ctx, 0, 0xd0000800, 0, 0);
+	CHECK_EQ(kvm.fd, fd);
+	CHECK_EQ(eventfd_write(kvm.fd, 1), 0);
+	doorbells_give_back(b.db, 0);
+	CHECK(is_served_by_the_loop(&b));
+	add_buffer(&b);
+	CHECK_EQ(eventfd_write(kvm.fd, 1), 0);
+	CHECK(is_served_by_the_loop(&b));
+	tear_down(&b);
+}
+
+static void test_doorbell_can_be_taken_before_it_is_mapped(void)
+{
+	struct bench b;
+	set_up(&b);
+	int fd = doorbells_take(b.db, 0);
+	CHECK(fd >= 0);
+	CHECK_EQ(doorbells_take(b.db, 1000), -EINVAL);
+	b.sink.map(b.sink.ctx, 0, 0xc0000800, 0, 0);
+	CHECK_EQ(kvm.fd, fd);
+	add_buffer(&b);
+	CHECK_EQ(eventfd_write(fd, 1), 0);
+	CHECK(!is_served_by_the_loop(&b));
+	tear_down(&b); /* still taken */
+}
+
 /* A guest lays two devices over each other as often as it likes. */
 static void test_doorbells_refused_by_kvm_do_not_flood_the_log(void)
 {
@@ -202,6 +248,8 @@ int main(void)
 		TEST_CASE(test_doorbell_rings_every_time_until_it_is_gone),
 		TEST_CASE(test_late_ring_of_a_device_that_was_reset_is_ignored),
 		TEST_CASE(test_device_rings_for_itself_mapped_or_not),
+		TEST_CASE(test_doorbell_that_was_taken_rings_for_the_taker_only),
+		TEST_CASE(test_doorbell_can_be_taken_before_it_is_mapped),
 		TEST_CASE(test_doorbells_refused_by_kvm_do_not_flood_the_log),
 		TEST_CASE(test_shared_input_is_high_while_anyone_pulls),
 	};
