@@ -26,7 +26,7 @@ struct gmem;
  * struct gmem_region - one run of guest RAM
  * @gpa:  first guest physical address, page aligned
  * @size: bytes, a multiple of the page size, not 0
- * @hva:  where the VMM sees it; for src/kvm's memory slots only
+ * @hva:  where the VMM sees it; for src/kvm's memory slots and vhost's only
  */
 struct gmem_region {
 	gpa_t gpa;
@@ -78,7 +78,8 @@ int gmem_store_le16(const struct gmem *gm, gpa_t gpa, uint16_t value)
 	__attribute__((warn_unused_result));
 
 /**
- * gmem_iov() - the host windows behind a guest range, for readv/writev and io_uring only
+ * gmem_iov() - the host windows behind a guest range, for the host's kernel only: readv, writev,
+ *              io_uring, vhost
  * @iov: room for @max entries, filled from 0
  *
  * Return: entries used (0 for @len 0), -EFAULT when the range is not all RAM, -ENOBUFS when it

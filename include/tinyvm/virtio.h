@@ -94,6 +94,13 @@ struct ring_server {
  */
 void virtio_device_interrupt(struct virtio_device *vd, unsigned queue);
 
+/*
+ * A ring or request makes going on impossible: DEVICE_NEEDS_RESET and a config interrupt. A ring
+ * server is stopped. The device's lock held.
+ * @why: what the driver offers, for the log ("a descriptor out of range")
+ */
+void virtio_device_break(struct virtio_device *vd, const char *why);
+
 /**
  * struct virtio_net_options - one network card
  * @mac:    of the card

@@ -236,9 +236,6 @@ bool virtio_is_live(const struct virtio_device *vd);
 /* The device changed its config bytes: bumps the generation and interrupts. */
 void virtio_config_changed(struct virtio_device *vd);
 
-/* A ring or request that makes going on impossible: DEVICE_NEEDS_RESET and a config interrupt. */
-void virtio_device_break(struct virtio_device *vd, const char *why);
-
 /*
  * For transports.
  *
