@@ -573,6 +573,38 @@ WITH_DEVICE(test_take_gives_windows_and_moves_on)
 	CHECK_EQ(chain_take_writable(&chain, 0, iov, 0), 0);
 }
 
+/* A frame over several buffers: a driver on another vCPU sees all of them or none. */
+WITH_DEVICE(test_filled_elements_are_seen_together)
+{
+	struct virtq *vq = &echo->vd.queue[0];
+	struct vchain chain;
+	uint32_t len;
+	wr(0, 0x2000, 8, VIRTQ_DESC_F_WRITE, 0);
+	wr(1, 0x2000, 8, VIRTQ_DESC_F_WRITE, 0);
+	drv.queue[0].length[0] = drv.queue[0].length[1] = 1;
+	CHECK_EQ(vq_outstanding(vq), 0);
+	offer(0);
+	offer(1);
+	CHECK_EQ(vq_outstanding(vq), 2);
+	CHECK_EQ(vq_pop(vq, &chain), 1);
+	CHECK_EQ(vq_pop(vq, &chain), 1);
+	CHECK_EQ(vq_outstanding(vq), 2);
+	vq_fill(vq, 0, 0, 8);
+	vq_fill(vq, 1, 1, 3);
+	CHECK_EQ(vdriver_get_used_idx(&drv, 0), 0);
+	vq_signal(vq);
+	CHECK_EQ(drv.queue_irqs[0], 0);
+	vq_flush(vq, 2);
+	CHECK_EQ(vdriver_get_used_idx(&drv, 0), 2);
+	CHECK_EQ(vq_outstanding(vq), 0);
+	CHECK(vdriver_reap(&drv, 0, NULL, &len));
+	CHECK_EQ(len, 8);
+	CHECK(vdriver_reap(&drv, 0, NULL, &len));
+	CHECK_EQ(len, 3);
+	vdriver_set_avail_idx(&drv, 0, 1000);
+	CHECK_EQ(vq_outstanding(vq), 0); /* nonsense */
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -615,6 +647,7 @@ int main(void)
 		TEST_CASE(test_flags_without_event_idx),
 		TEST_CASE(test_cursors_cross_segments),
 		TEST_CASE(test_take_gives_windows_and_moves_on),
+		TEST_CASE(test_filled_elements_are_seen_together),
 	};
 	return TEST_RUN(cases);
 }
