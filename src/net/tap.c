@@ -5,6 +5,8 @@
  *
  * The link follows the interface's administrative state (IFF_UP). Left out on purpose: following an
  * interface into another network namespace, whose state cannot be seen from here: its link is up.
+ * And a bound on what is on its way out (TUNSETSNDBUF), with which the kernel's fast paths, vhost's
+ * batches among them, are off: a slow network further on drops what it cannot take, as any does.
  */
 #include "tap.h"
 
