@@ -85,9 +85,8 @@ static uint64_t net_features(const struct netif *nif, const struct virtio_net_op
 		features |= NET_BIT(GUEST_CSUM);
 	if (opt->server.start)
 		features &= opt->server_features | ~NET_DATA_PATH;
-	if (features & NET_GUEST_OFFLOADS)
-		features |= NET_BIT(CTRL_GUEST_OFFLOADS);
-	return net_features_sound(features);
+	features = net_features_sound(features);
+	return features & NET_GUEST_OFFLOADS ? features | NET_BIT(CTRL_GUEST_OFFLOADS) : features;
 }
 
 /* What received frames may make use of, for the backend and for the room they need. */

@@ -132,7 +132,8 @@ static inline uint8_t command(struct world *w, unsigned q, uint8_t class, uint8_
 			      const void *data, size_t len)
 {
 	uint8_t out[64] = {class, number}, ack = 0xee;
-	memcpy(out + 2, data, len);
+	if (len)
+		memcpy(out + 2, data, len);
 	if (vdriver_request(&w->drv, q, out, 2 + len, &ack, 1) != 1)
 		return 0xee;
 	return ack;
