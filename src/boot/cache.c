@@ -25,10 +25,8 @@
 #include <unistd.h>
 
 #define CACHE_MAGIC	 "tinyvmK1" /* change with struct cache_header */
-#define CACHE_PREFIX	 "kernel-"
 #define CACHE_TMP_PREFIX "new-"
 #define CACHE_TMP_AGE_S	 3600 /* older ones were left by a run that was killed */
-#define CACHE_NAME_MAX	 80
 #define CACHE_PAGE	 4096
 
 struct cache_header {
@@ -46,7 +44,7 @@ struct cache_trailer {
 
 _Static_assert(sizeof(struct cache_header) <= CACHE_PAGE, "the header fills at most a page");
 
-static void cache_name(const struct cache_key *key, char name[CACHE_NAME_MAX])
+void cache_name(const struct cache_key *key, char name[CACHE_NAME_MAX])
 {
 	snprintf(name, CACHE_NAME_MAX, CACHE_PREFIX "%016" PRIx64 "%016" PRIx64 "-%" PRIx64,
 		 key->hash.h[0], key->hash.h[1], key->size);
@@ -172,6 +170,12 @@ static int cache_write_entry(int fd, const struct cache_key *key, int raw_fd,
 	return rc;
 }
 
+/* A note about a file whose entry is gone is of no use. */
+static bool cache_note_is_stale(int dirfd, const char *name)
+{
+	return faccessat(dirfd, name, F_OK, 0) < 0 && errno == ENOENT;
+}
+
 struct cache_age {
 	char name[CACHE_NAME_MAX];
 	struct timespec used;
@@ -202,6 +206,10 @@ static void cache_evict(int dirfd)
 		struct stat st;
 		bool is_tmp = strncmp(d->d_name, CACHE_TMP_PREFIX, strlen(CACHE_TMP_PREFIX)) == 0;
 		bool is_entry = strncmp(d->d_name, CACHE_PREFIX, strlen(CACHE_PREFIX)) == 0;
+		bool is_note =
+			strncmp(d->d_name, CACHE_SEEN_PREFIX, strlen(CACHE_SEEN_PREFIX)) == 0;
+		if (is_note && cache_note_is_stale(dirfd, d->d_name))
+			unlinkat(dirfd, d->d_name, 0);
 		if ((!is_tmp && !is_entry) || strlen(d->d_name) >= CACHE_NAME_MAX ||
 		    fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;

@@ -6,6 +6,9 @@
 #include "vmlinux.h"
 
 #define CACHE_ENTRIES_MAX 8
+#define CACHE_NAME_MAX	  80
+#define CACHE_PREFIX	  "kernel-"
+#define CACHE_SEEN_PREFIX "seen-"
 
 /**
  * struct cache_key - what an entry was unpacked from
@@ -15,6 +18,9 @@ struct cache_key {
 	struct file_hash hash;
 	uint64_t size;
 };
+
+/* The name of an entry. */
+void cache_name(const struct cache_key *key, char name[CACHE_NAME_MAX]);
 
 /**
  * cache_open() - open the cache directory, made if needed
@@ -43,5 +49,15 @@ int cache_load(int dirfd, const struct cache_key *key, int *ret_fd, struct vmlin
  */
 int cache_store(int dirfd, const struct cache_key *key, int raw_fd, struct vmlinux *vmlinux,
 		int *ret_fd) __attribute__((warn_unused_result));
+
+/**
+ * cache_recall() - the key of bytes [@off, @off + @len) of @fd, when cache_remember() has noted it
+ *                  and the file is still the same by all that fstat() tells
+ * cache_remember() - note it, unless the file changed only now: it might do so again unseen
+ * Return: 0, -ENOENT.
+ */
+int cache_recall(int dirfd, int fd, uint64_t off, uint64_t len, struct cache_key *ret_key)
+	__attribute__((warn_unused_result));
+void cache_remember(int dirfd, int fd, uint64_t off, uint64_t len, const struct cache_key *key);
 
 #endif

@@ -79,8 +79,11 @@ static int image_unpack(struct boot_image *image, const struct payload *p,
 {
 	struct cache_key key = {.size = p->len};
 	int rc = 0;
-	if (cache >= 0)
+	if (cache >= 0 && cache_recall(cache, p->fd, p->off, p->len, &key) != 0) {
 		rc = file_hash(p->fd, p->off, p->len, &key.hash);
+		if (!rc)
+			cache_remember(cache, p->fd, p->off, p->len, &key);
+	}
 	if (rc) {
 		snprintf(why, PAYLOAD_WHY_MAX, "it cannot be read: %s", strerror(-rc));
 		return rc;

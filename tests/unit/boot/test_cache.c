@@ -165,6 +165,81 @@ static void test_cache_that_others_may_write_is_not_used(void)
 	CHECK_EQ(unlink(aside), 0);
 }
 
+/* A file that nobody writes: its ctime is old, and no test can make it so. */
+static int old_file(uint64_t *ret_size)
+{
+	struct stat st;
+	int fd = open("/bin/sh", O_RDONLY);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		abort();
+	*ret_size = (uint64_t)st.st_size;
+	return fd;
+}
+
+static void test_unchanged_file_is_recognized_without_reading_it(void)
+{
+	cache_clear();
+	uint64_t size;
+	int cache = cache_open(dir), fd = old_file(&size);
+	const struct cache_key key = {{{1, 2}}, size};
+	struct cache_key found = {{{0, 0}}, 0};
+	CHECK_EQ(cache_recall(cache, fd, 0, size, &found), -ENOENT);
+	cache_remember(cache, fd, 0, size, &key);
+	CHECK_EQ(cache_recall(cache, fd, 0, size, &found), 0);
+	CHECK_EQ(memcmp(&key, &found, sizeof(key)), 0);
+	CHECK_EQ(cache_recall(cache, fd, 0, size - 1, &found), -ENOENT);
+	CHECK_EQ(cache_recall(cache, fd, 1, size, &found), -ENOENT);
+	close(fd);
+	close(cache);
+}
+
+static void test_file_that_just_changed_is_read_again(void)
+{
+	char path[300];
+	cache_clear();
+	snprintf(path, sizeof(path), "%s/young", top);
+	int cache = cache_open(dir), fd = open(path, O_RDWR | O_CREAT, 0600);
+	struct cache_key key = {{{1, 2}}, 1};
+	CHECK_EQ(write(fd, "x", 1), 1);
+	/* Its mtime is the owner's to set; the ctime tells. */
+	const struct timespec past[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	CHECK_EQ(futimens(fd, past), 0);
+	cache_remember(cache, fd, 0, 1, &key);
+	CHECK_EQ(cache_recall(cache, fd, 0, 1, &key), -ENOENT);
+	close(fd);
+	close(cache);
+}
+
+static void test_damaged_note_is_not_believed(void)
+{
+	char note[512], text[] = "kernel-00000000000000010000000000000002-junk";
+	uint64_t size;
+	cache_clear();
+	int cache = cache_open(dir), fd = old_file(&size);
+	struct cache_key key = {{{1, 2}}, size};
+	cache_remember(cache, fd, 0, size, &key);
+	CHECK_EQ(cache_entries(note, sizeof(note)), 1);
+	CHECK_EQ(unlink(note), 0);
+	CHECK_EQ(symlink(text, note), 0);
+	CHECK_EQ(cache_recall(cache, fd, 0, size, &key), -ENOENT);
+	close(fd);
+	close(cache);
+}
+
+static void test_note_goes_with_its_entry(void)
+{
+	char entry[512];
+	uint64_t size;
+	cache_clear();
+	int cache = cache_open(dir), fd = old_file(&size);
+	const struct cache_key key = {{{1, 2}}, size};
+	cache_remember(cache, fd, 0, size, &key);
+	CHECK(boots(false)); /* stores an entry, and tidies up */
+	CHECK_EQ(cache_entries(entry, sizeof(entry)), 1);
+	close(fd);
+	close(cache);
+}
+
 static void test_no_cache_is_no_error(void)
 {
 	char saved[sizeof(dir)];
@@ -312,6 +387,10 @@ int main(void)
 		TEST_CASE(test_any_damaged_header_byte_is_noticed),
 		TEST_CASE(test_entry_of_another_kernel_is_not_believed),
 		TEST_CASE(test_cache_that_others_may_write_is_not_used),
+		TEST_CASE(test_unchanged_file_is_recognized_without_reading_it),
+		TEST_CASE(test_file_that_just_changed_is_read_again),
+		TEST_CASE(test_damaged_note_is_not_believed),
+		TEST_CASE(test_note_goes_with_its_entry),
 		TEST_CASE(test_no_cache_is_no_error),
 		TEST_CASE(test_concurrent_runs_agree),
 		TEST_CASE(test_longest_unused_entries_go_first),
