@@ -51,11 +51,14 @@ static uint32_t stream_length(const struct stream *s)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The client could be given something without another read. */
+/* There is something for stream_take() without another read: a frame, or a length that is none. */
 static bool stream_has_frame(const struct stream *s)
 {
 	size_t have = s->tail - s->head;
-	return have >= STREAM_PREFIX && have - STREAM_PREFIX >= stream_length(s);
+	if (have < STREAM_PREFIX)
+		return false;
+	size_t len = stream_length(s);
+	return len > STREAM_NONSENSE || have - STREAM_PREFIX >= len;
 }
 
 /* Makes the loop look at the stream, unless it is just doing so. */
