@@ -142,7 +142,7 @@ static void net_rx_copy(struct virtio_net *n, const struct net_rx *rx, size_t at
 	}
 }
 
-/* Takes the first @used buffers, @len bytes in all, out of our hands. */
+/* The first @used buffers are in hand no more. */
 static void net_rx_consume(struct net_rx *rx, unsigned used)
 {
 	for (; used; used--) {
@@ -159,7 +159,7 @@ static void net_rx_consume(struct net_rx *rx, unsigned used)
 		rx->seg_first = 0;
 }
 
-/* A frame of @len bytes is in the buffers in hand: its header too, and then it is the driver's. */
+/* A frame of @len bytes is in the buffers in hand; with its header it becomes the driver's. */
 static void net_rx_deliver(struct virtio_net *n, unsigned pair, struct virtio_net_hdr *hdr,
 			   size_t len)
 {
