@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/err.h>
@@ -67,6 +68,22 @@ static void dryrun_disks(const struct config *cfg)
 		       cfg->disk[i].is_readonly ? " (read-only)" : "");
 }
 
+static void dryrun_nets(const struct config *cfg, const struct backends *backends)
+{
+	if (cfg->net_count)
+		printf("network\n");
+	for (unsigned n = 0; n < cfg->net_count; n++) {
+		char *text = netcard_describe(&backends->net[n], cfg, n);
+		printf("  %s  %s\n", backends->net[n].id, text ? text : "");
+		free(text);
+		for (unsigned i = 0; n == netcard_published(cfg) && i < cfg->forward_count; i++) {
+			text = netcard_describe_forward(&cfg->forward[i]);
+			printf("        %s\n", text ? text : "");
+			free(text);
+		}
+	}
+}
+
 int dryrun_show(const struct config *cfg, struct backends *backends, const char *cmdline,
 		struct err *err)
 {
@@ -96,6 +113,7 @@ int dryrun_show(const struct config *cfg, struct backends *backends, const char 
 		if (cfg->disk_count)
 			printf("disks\n");
 		dryrun_disks(cfg);
+		dryrun_nets(cfg, backends);
 		printf("kernel\n  %s\n", boot_image_how(backends->image));
 		printf("command line\n  %s\n", cmdline);
 		if (fflush(stdout) != 0)

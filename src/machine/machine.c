@@ -164,6 +164,8 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	for (unsigned i = 0; i < cfg->disk_count && !error; i++)
 		error = block_raw_open(&b->disk[i], cfg->disk[i].path, cfg->disk[i].is_readonly,
 				       err);
+	if (!error)
+		error = netcards_open(b->net, cfg, err);
 	if (error)
 		return error;
 
@@ -180,6 +182,7 @@ static void machine_close_backends(struct machine *m)
 	struct backends *b = &m->backends;
 	for (unsigned i = 0; i < CONFIG_DISK_MAX; i++)
 		block_destroy(b->disk[i]);
+	netcards_close(b->net);
 	if (b->image)
 		boot_image_close(b->image);
 	evloop_destroy(b->loop);
@@ -267,11 +270,27 @@ static int machine_exit_code(const struct end *end)
 	return EXIT_KVM_FAILED;
 }
 
+static void machine_log_nets(struct machine *m)
+{
+	const struct config *cfg = m->cfg;
+	for (unsigned n = 0; n < cfg->net_count; n++) {
+		char *text = netcard_describe(&m->backends.net[n], cfg, n);
+		log_info("%s: %s", m->backends.net[n].id, text ? text : "");
+		free(text);
+	}
+	for (unsigned i = 0; i < cfg->forward_count; i++) {
+		char *text = netcard_describe_forward(&cfg->forward[i]);
+		log_info("%s: %s", m->backends.net[netcard_published(cfg)].id, text ? text : "");
+		free(text);
+	}
+}
+
 static int machine_run(struct machine *m, struct err *err)
 {
 	enum end_reason end;
 	log_info("kernel: %s", boot_image_how(m->backends.image));
 	log_info("command line: %s", m->cmdline);
+	machine_log_nets(m);
 
 	int error = machine_open_signals(m, err);
 	if (!error)

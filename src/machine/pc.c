@@ -4,6 +4,8 @@
  */
 #include "pc.h"
 
+#include "vhost.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -13,6 +15,8 @@
 #include <tinyvm/err.h>
 #include <tinyvm/gmem.h>
 #include <tinyvm/kvm.h>
+#include <tinyvm/log.h>
+#include <tinyvm/net.h>
 #include <tinyvm/pci.h>
 #include <tinyvm/virtio.h>
 
@@ -238,7 +242,56 @@ static int pc_add_disk(struct pc *pc, unsigned n, struct err *err)
 	return error ? err_set(err, error, "%s: %s", disk->path, strerror(-error)) : 0;
 }
 
-/* Disks first, so that the first --disk is the first function and /dev/vda. */
+/* NULL for a card whose frames go through the device: not every backend and host can do without. */
+static struct vhost_card *pc_create_vhost(struct pc *pc, unsigned n, unsigned pairs)
+{
+	const struct config_net *net = &pc->cfg->net[n];
+	const struct netcard *card = &pc->backends->net[n];
+	struct vhost_card *vhost = NULL;
+	struct err err;
+
+	if (!pc->vm || net->kind != CONFIG_NET_TAP || !net->is_vhost_wanted)
+		return NULL;
+	if (vhost_card_create(&vhost, card->id, pc->gm, card->nif, pairs, &err) != 0)
+		log_info("%s: without vhost-net: %s", card->id, err.msg);
+	else
+		log_info("%s: served by vhost-net", card->id);
+	return vhost;
+}
+
+static int pc_add_net(struct pc *pc, unsigned n, struct err *err)
+{
+	const struct config_net *net = &pc->cfg->net[n];
+	const struct netcard *card = &pc->backends->net[n];
+	struct virtio_net_options opt = {
+		.mtu = net->mtu,
+		.queue_pairs = net->queues < card->nif->queues ? net->queues : card->nif->queues,
+	};
+	struct pc_virtio *v = &pc->virtio[pc->virtio_count];
+	struct virtio_device *vd;
+
+	memcpy(opt.mac, card->mac, sizeof(opt.mac));
+	v->vhost = pc_create_vhost(pc, n, opt.queue_pairs);
+	if (v->vhost) {
+		opt.server = vhost_card_server(v->vhost);
+		opt.server_features = vhost_card_features(v->vhost);
+	}
+	int error = virtio_net_create(&vd, card->id, pc->gm, card->nif, &opt);
+	if (error) {
+		vhost_card_destroy(v->vhost);
+		v->vhost = NULL;
+		return pc_no_memory(err);
+	}
+	error = pc_add_virtio(pc, vd, err);
+	if (error)
+		return error;
+	if (v->vhost)
+		vhost_card_bind(v->vhost, pc->backends->loop, vd, v->doorbells, v->msi);
+	error = virtio_net_attach(vd, pc->backends->loop);
+	return error ? err_set(err, error, "--net: %s: %s", card->id, strerror(-error)) : 0;
+}
+
+/* Disks first, so that the first --disk is the first function and /dev/vda; then network cards. */
 static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 {
 	const struct entropy entropy = {.fill = pc_entropy};
@@ -247,6 +300,8 @@ static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 
 	for (unsigned i = 0; i < pc->cfg->disk_count && !error; i++)
 		error = pc_add_disk(pc, i, err);
+	for (unsigned i = 0; i < pc->cfg->net_count && !error; i++)
+		error = pc_add_net(pc, i, err);
 	if (error)
 		return error;
 
@@ -376,9 +431,13 @@ void pc_destroy(struct pc *pc)
 	for (unsigned i = 0; i < pc->cfg->disk_count; i++)
 		if (pc->backends->disk[i])
 			pc->backends->disk[i]->ops->attach(pc->backends->disk[i], NULL, NULL);
+	for (unsigned i = 0; i < pc->cfg->net_count; i++)
+		pc->backends->net[i].nif->ops->attach(pc->backends->net[i].nif, NULL, NULL, NULL,
+						      NULL);
 	while (pc->device_count)
 		device_destroy(pc->device[--pc->device_count]);
 	for (unsigned i = 0; i < pc->virtio_count; i++) {
+		vhost_card_destroy(pc->virtio[i].vhost);
 		doorbells_destroy(pc->virtio[i].doorbells);
 		kvm_msi_destroy(pc->virtio[i].msi);
 	}

@@ -3,6 +3,7 @@
 #define PC_H
 
 #include "board.h"
+#include "netcard.h"
 #include "wires.h"
 
 #include <stdbool.h>
@@ -18,18 +19,21 @@ struct evloop;
 struct kvm_msi;
 struct kvm_vm;
 struct pci_host;
+struct vhost_card;
 struct virtio_device;
 
 /**
  * struct backends - what was opened once and survives every reset of the machine
  * @console: NULL for nobody (--dry-run)
  * @disk:    cfg->disk_count of them; NULLs for --dry-run's look at an image in use
+ * @net:     cfg->net_count of them
  */
 struct backends {
 	struct evloop *loop;
 	struct boot_image *image;
 	struct chardev *console;
 	struct block *disk[CONFIG_DISK_MAX];
+	struct netcard net[CONFIG_NET_MAX];
 };
 
 /**
@@ -45,10 +49,12 @@ struct pc_events {
 
 #define PC_DEVICE_MAX 48
 
+/* @vhost: serves a network card's data queues; NULL for none */
 struct pc_virtio {
 	struct virtio_device *vd;
 	struct doorbells *doorbells;
 	struct kvm_msi *msi;
+	struct vhost_card *vhost;
 };
 
 /**
