@@ -154,7 +154,10 @@ static int machine_open_backends(struct machine *m, struct err *err)
 {
 	const struct config *cfg = m->cfg;
 	struct backends *b = &m->backends;
-	int error = evloop_create(&b->loop);
+	int error = netcards_claim(cfg, err);
+	if (error)
+		return error;
+	error = evloop_create(&b->loop);
 	if (error)
 		return err_set(err, error, "cannot make an event loop: %s", strerror(-error));
 

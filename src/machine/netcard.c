@@ -8,6 +8,7 @@
 #include "netcard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,21 @@ static int netcard_open(struct netcard *card, const struct config *cfg, unsigned
 	if (!error && pcap_path)
 		error = net_pcap_open(&card->nif, card->nif, pcap_path, err);
 	return error;
+}
+
+int netcards_claim(const struct config *cfg, struct err *err)
+{
+	for (unsigned n = 0; n < cfg->net_count; n++) {
+		const struct config_net *net = &cfg->net[n];
+		if (cfg->is_dry_run || net->kind != CONFIG_NET_FD)
+			continue;
+		if (fcntl(net->fd, F_SETFD, FD_CLOEXEC) < 0) /* nor do our helpers get it */
+			return err_set(err, -errno,
+				       "--net fd=%d: tinyvm was started without an open "
+				       "descriptor %d",
+				       net->fd, net->fd);
+	}
+	return 0;
 }
 
 int netcards_open(struct netcard ret_cards[CONFIG_NET_MAX], const struct config *cfg,

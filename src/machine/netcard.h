@@ -24,6 +24,14 @@ struct netcard {
 };
 
 /**
+ * netcards_claim() - make sure of the descriptors that were handed down for cards of @cfg
+ *
+ * Context: before anything else is opened. Later, such a number may be that of a file of ours.
+ * Return: 0; -errno with a sentence.
+ */
+int netcards_claim(const struct config *cfg, struct err *err) __attribute__((warn_unused_result));
+
+/**
  * netcards_open() - open the far end of each card of @cfg, and give each its address
  * @ret_cards: all zeroes; outlives the netifs. What was opened before a failure is there, for
  *             netcards_close()

@@ -29,7 +29,8 @@ net_bad_ends()
 {
 	refused 'there is no interface no-such-tap' -k "$kernel" --net tap=no-such-tap
 	refused 'lo is not a tap' -k "$kernel" --net tap=lo
-	refused '\b9\b.*open' -k "$kernel" --net fd=9
+	refused 'without an open descriptor 9' -k "$kernel" --net fd=9
+	refused 'without an open descriptor 3' -k "$kernel" --net user --net fd=3
 	refused '\b9\b.*socket' -k "$kernel" --net fd=9 9<disk.img
 	refused 'nowhere/lan\.sock' -k "$kernel" --net socket=nowhere/lan.sock
 	refused 'disk\.img.*socket' -k "$kernel" --net socket=disk.img

@@ -2,6 +2,7 @@
 #include "netcard.h"
 #include "test.h"
 
+#include <fcntl.h>
 #include <tinyvm/err.h>
 #include <tinyvm/net.h>
 #include <unistd.h>
@@ -137,6 +138,26 @@ static void test_failure_is_said_and_leaves_the_rest_to_close(void)
 	netcards_close(cards);
 }
 
+static void test_claims_only_descriptors_that_are_there(void)
+{
+	struct config cfg = {
+		.net = {{.kind = CONFIG_NET_USER, .fd = -1},
+			{.kind = CONFIG_NET_FD, .fd = 1000000}},
+		.net_count = 2,
+	};
+
+	CHECK_EQ(netcards_claim(&cfg, &err), -EBADF);
+	CHECK_STR(err.msg, "--net fd=1000000: tinyvm was started without an open descriptor "
+			   "1000000");
+	cfg.is_dry_run = true;
+	CHECK_EQ(netcards_claim(&cfg, &err), 0);
+	cfg.is_dry_run = false;
+	cfg.net[1].fd = dup(0);
+	CHECK_EQ(netcards_claim(&cfg, &err), 0);
+	CHECK_EQ(fcntl(cfg.net[1].fd, F_GETFD), FD_CLOEXEC);
+	close(cfg.net[1].fd);
+}
+
 static void test_pcap_that_cannot_be_written_is_a_failure(void)
 {
 	const struct config cfg = {
@@ -219,6 +240,7 @@ int main(void)
 		TEST_CASE(test_nameless_cards_have_random_addresses),
 		TEST_CASE(test_dry_run_opens_nothing),
 		TEST_CASE(test_failure_is_said_and_leaves_the_rest_to_close),
+		TEST_CASE(test_claims_only_descriptors_that_are_there),
 		TEST_CASE(test_pcap_that_cannot_be_written_is_a_failure),
 		TEST_CASE(test_published_is_the_first_user_card),
 		TEST_CASE(test_descriptions),
