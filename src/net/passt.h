@@ -8,7 +8,8 @@
 #include <tinyvm/err.h>
 
 /* Where it finds its end of the socket. */
-#define PASST_FD 3
+#define PASST_FD      3
+#define PASST_FD_TEXT "3"
 
 /**
  * struct passt - the process
@@ -35,7 +36,8 @@ struct passt {
  * @ret_sock: our end of its socket; when it is closed, passt ends
  *
  * Return: 0; -errno with a sentence, and nothing is left: -ENOENT not installed, -EIO it ended,
- * with its own words, -ETIMEDOUT.
+ * with its own words, -ETIMEDOUT. Context: a thread that lives as long as the process, for whose
+ * end passt would take its end.
  */
 int passt_start(struct passt *p, const char *const *argv, int *ret_sock, struct err *err)
 	__attribute__((warn_unused_result));

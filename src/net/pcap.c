@@ -236,14 +236,15 @@ static int pcap_create(struct pcap *pcap)
 
 int net_pcap_open(struct netif **ret_nif, struct netif *child, const char *path, struct err *err)
 {
-	struct pcap *pcap = calloc(1, sizeof(*pcap) + strlen(path) + 1);
+	size_t path_size = strlen(path) + 1;
+	struct pcap *pcap = calloc(1, sizeof(*pcap) + path_size);
 	if (!pcap)
-		return err_set(err, -ENOMEM, "pcap=%s: not enough host memory", path);
-	strcpy(pcap->path, path);
+		return err_set(err, -ENOMEM, "--net: pcap=%s: not enough host memory", path);
+	memcpy(pcap->path, path, path_size);
 	int ret = pcap_create(pcap);
 	if (ret != 0) {
 		free(pcap);
-		return err_set(err, ret, "pcap=%s: cannot write the file: %s", path,
+		return err_set(err, ret, "--net: pcap=%s: cannot write the file: %s", path,
 			       strerror(-ret));
 	}
 	pcap->nif = *child;

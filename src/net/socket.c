@@ -193,9 +193,21 @@ static const struct netif_ops socket_ops = {
 	.destroy = socket_destroy,
 };
 
+/* Waits for the lock, and whether @path still is that file. */
+static bool socket_has_lock(int fd, const char *path)
+{
+	struct stat here, there;
+	while (flock(fd, LOCK_EX) != 0) {
+		if (errno != EINTR)
+			return true; /* a file system without locks: as good as it gets */
+	}
+	return fstat(fd, &here) == 0 && lstat(path, &there) == 0 && here.st_dev == there.st_dev &&
+	       here.st_ino == there.st_ino;
+}
+
 /*
- * Takes the lock file at @path, waiting for whoever has it. It may have been removed between our
- * opening and locking it, and then is not the one that others see.
+ * Takes the lock file at @path. Whoever had it may have removed it between our opening and locking
+ * it, and then it is not the one that others see.
  * Return: its descriptor, -errno.
  */
 static int socket_lock(const char *path)
@@ -204,18 +216,9 @@ static int socket_lock(const char *path)
 		int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return -errno;
-		struct stat here, there;
-		int ret;
-		do
-			ret = flock(fd, LOCK_EX);
-		while (ret < 0 && errno == EINTR);
-		ret = ret < 0 || fstat(fd, &here) < 0 ? -errno : 0;
-		if (ret == 0 && lstat(path, &there) == 0 && here.st_dev == there.st_dev &&
-		    here.st_ino == there.st_ino)
+		if (socket_has_lock(fd, path))
 			return fd;
 		close(fd);
-		if (ret != 0)
-			return ret;
 	}
 }
 
@@ -226,15 +229,15 @@ static int socket_remove_stale(const char *path, struct err *err)
 	if (lstat(path, &st) != 0)
 		return errno == ENOENT
 			       ? 0
-			       : err_set(err, -errno, "socket=%s: %s", path, strerror(errno));
+			       : err_set(err, -errno, "--net socket=%s: %s", path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, -EEXIST,
-			       "socket=%s: that is a file already, and not a socket; choose "
+			       "--net socket=%s: that is a file already, and not a socket; choose "
 			       "another path",
 			       path);
 	if (unlink(path) != 0)
-		return err_set(err, -errno, "socket=%s: cannot remove the old socket: %s", path,
-			       strerror(errno));
+		return err_set(err, -errno, "--net socket=%s: cannot remove the old socket: %s",
+			       path, strerror(errno));
 	return 0;
 }
 
@@ -249,10 +252,11 @@ static int socket_listen(struct net_socket *sock, struct err *err)
 	/* The mode that bind() gives the file; a chmod() after it would come too late. */
 	if (sock->listener < 0 || fchmod(sock->listener, 0600) != 0 ||
 	    bind(sock->listener, (struct sockaddr *)&sock->addr, sizeof(sock->addr)) != 0)
-		return err_set(err, -errno, "socket=%s: cannot make the socket: %s", path,
+		return err_set(err, -errno, "--net socket=%s: cannot make the socket: %s", path,
 			       strerror(errno));
 	if (lstat(path, &sock->file) != 0 || listen(sock->listener, 0) != 0)
-		return err_set(err, -errno, "socket=%s: cannot listen: %s", path, strerror(errno));
+		return err_set(err, -errno, "--net socket=%s: cannot listen: %s", path,
+			       strerror(errno));
 	log_info("%s: waits for a peer at %s", sock->stream.id, path);
 	return 0;
 }
@@ -273,7 +277,7 @@ static int socket_claim(struct net_socket *sock, int *ret_fd, struct err *err)
 	stpcpy(stpcpy(lock_path, path), LOCK_SUFFIX);
 	int lock = socket_lock(lock_path);
 	if (lock < 0)
-		return err_set(err, lock, "socket=%s: cannot make the socket: %s", path,
+		return err_set(err, lock, "--net socket=%s: cannot make the socket: %s", path,
 			       strerror(-lock));
 	int ret = 0;
 	*ret_fd = socket_connect(&sock->addr);
@@ -297,7 +301,7 @@ static int socket_start(struct net_socket *sock, struct err *err)
 	if (fd >= 0)
 		return socket_meet(sock, fd) ? 0 : err_set(err, -ENOMEM, "not enough host memory");
 	if (fd != -EAGAIN)
-		return err_set(err, fd, "socket=%s: cannot connect: %s", path,
+		return err_set(err, fd, "--net socket=%s: cannot connect: %s", path,
 			       fd == -EPROTOTYPE ? "that is not a stream socket" : strerror(-fd));
 	log_info("%s: %s is busy with others", sock->stream.id, path);
 	socket_arm_timer(sock);
@@ -308,7 +312,7 @@ int net_socket_open(struct netif **ret_nif, const char *path, const char *id, st
 {
 	struct net_socket *sock = calloc(1, sizeof(*sock));
 	if (!sock)
-		return err_set(err, -ENOMEM, "socket=%s: not enough host memory", path);
+		return err_set(err, -ENOMEM, "--net socket=%s: not enough host memory", path);
 	sock->stream.nif.ops = &socket_ops;
 	sock->listener = -1;
 	sock->addr.sun_family = AF_UNIX;
@@ -318,13 +322,14 @@ int net_socket_open(struct netif **ret_nif, const char *path, const char *id, st
 		ret = -errno;
 
 	if (ret != 0) {
-		err_set(err, ret, "socket=%s: %s", path, strerror(-ret));
+		err_set(err, ret, "--net socket=%s: %s", path, strerror(-ret));
 	} else if (strlen(path) >= sizeof(sock->addr.sun_path)) {
-		ret = err_set(err, -ENAMETOOLONG,
-			      "socket=%s: the path is too long: a socket's may have %zu bytes",
-			      path, sizeof(sock->addr.sun_path) - 1);
+		ret = err_set(
+			err, -ENAMETOOLONG,
+			"--net socket=%s: the path is too long: a socket's may have %zu bytes",
+			path, sizeof(sock->addr.sun_path) - 1);
 	} else {
-		strcpy(sock->addr.sun_path, path);
+		memcpy(sock->addr.sun_path, path, strlen(path)); /* zeroes follow */
 		ret = socket_start(sock, err);
 	}
 	if (ret != 0) {

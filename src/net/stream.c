@@ -117,7 +117,7 @@ static void stream_keep(struct stream *s, const uint8_t prefix[STREAM_PREFIX],
 {
 	size_t from_prefix = done < STREAM_PREFIX ? STREAM_PREFIX - done : 0;
 	size_t off = from_prefix ? 0 : done - STREAM_PREFIX;
-	memcpy(s->out, prefix + STREAM_PREFIX - from_prefix, from_prefix);
+	memcpy(s->out, prefix + (STREAM_PREFIX - from_prefix), from_prefix);
 	iov_get(iov, count, off, s->out + from_prefix, len - off);
 	s->out_pos = 0;
 	s->out_len = STREAM_PREFIX + len - done;

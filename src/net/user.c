@@ -156,18 +156,17 @@ static void user_free_args(struct user_args *args)
 static int user_make_args(struct user_args *args, const struct net_forward *forward, unsigned count,
 			  uint16_t mtu)
 {
-	char fd[] = {'0' + PASST_FD, '\0'};
 	args->argv = calloc(USER_ARGS_MAX + 2 * (size_t)count, sizeof(*args->argv));
-	args->text = calloc((size_t)count + 2, sizeof(*args->text));
+	args->text = calloc((size_t)count + 1, sizeof(*args->text));
 	if (!args->argv || !args->text)
 		return -ENOMEM;
 	user_add(args, "passt", NULL);
 	user_add(args, "--foreground", NULL);
 	user_add(args, "--quiet", NULL);
-	user_add(args, "--fd", strcpy(args->text[count], fd));
+	user_add(args, "--fd", PASST_FD_TEXT);
 	if (mtu) {
-		snprintf(args->text[count + 1], FORWARD_SPEC_MAX, "%u", mtu);
-		user_add(args, "--mtu", args->text[count + 1]);
+		snprintf(args->text[count], FORWARD_SPEC_MAX, "%u", mtu);
+		user_add(args, "--mtu", args->text[count]);
 	}
 	user_add_forwards(args, forward, count, false);
 	user_add_forwards(args, forward, count, true);

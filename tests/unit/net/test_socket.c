@@ -40,7 +40,7 @@ static struct netif *open_at(const char *where)
 static struct sockaddr_un address(void)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path));
 	return addr;
 }
 
