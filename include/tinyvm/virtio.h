@@ -11,6 +11,7 @@
 struct block;
 struct bus_ops;
 struct chardev;
+struct fs;
 struct gmem;
 struct netif;
 struct pci_func;
@@ -131,6 +132,16 @@ int virtio_net_create(struct virtio_device **ret_vd, const char *id, struct gmem
 struct evloop;
 int virtio_net_attach(struct virtio_device *vd, struct evloop *loop)
 	__attribute__((warn_unused_result));
+
+/**
+ * virtio_fs_create() - a shared folder (section 5.11)
+ * @fs:     stays the caller's, must outlive the device; the caller has attached it to a loop with
+ *          virtio_to_device() as its device
+ * @tag:    what the guest mounts it by, 1 to 36 bytes
+ * @queues: 1 to 8 request queues
+ */
+int virtio_fs_create(struct virtio_device **ret_vd, const char *id, struct gmem *gm, struct fs *fs,
+		     const char *tag, unsigned queues) __attribute__((warn_unused_result));
 
 /**
  * virtio_pci_attach() - give a device the PCI transport (section 4.1, modern only, MSI-X)
