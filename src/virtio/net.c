@@ -263,6 +263,8 @@ static void net_notify(struct virtio_device *vd, unsigned queue)
 		net_ctrl_serve(n, &vd->queue[queue]);
 	else if (queue / 2 >= n->pairs)
 		return; /* not in use */
+	else if (n->is_served)
+		vq_serve_later(&vd->queue[queue]); /* a doorbell that came past the server's */
 	else if (queue % 2)
 		net_tx_serve(n, queue / 2, true);
 	else

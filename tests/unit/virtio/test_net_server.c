@@ -97,6 +97,8 @@ WITH_SERVER(test_server_takes_the_data_queues_of_a_running_driver)
 	w->fake.client->writable(w->fake.ctx, 0);
 	device_unlock(virtio_to_device(w->vd));
 	CHECK_EQ(w->fake.sent_count, 0);
+	CHECK_EQ(w->drv.self_rings[TX(0)], 1); /* doorbells go on to the server */
+	CHECK_EQ(w->drv.self_rings[RX(0)], 1);
 	CHECK_EQ(w->vd->queue[TX(0)].avail_idx, 0);
 	CHECK_EQ(w->vd->queue[RX(0)].avail_idx, 0);
 	vdriver_reset(&w->drv);
