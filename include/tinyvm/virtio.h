@@ -83,8 +83,9 @@ struct virtio_ring {
  *         serves the queues itself
  * @stop:  on return nothing is in flight and @ring[i].base says how far it came
  *
- * Called with the device's lock held; start() and stop() in turn. The server hears doorbells through
- * the eventfds of struct kick_sink; the device rings those again that reached it all the same.
+ * Called with the device's lock held; start() and stop() in turn. The server hears doorbells
+ * through the eventfds of struct kick_sink; the device rings those again that reached it all the
+ * same.
  */
 struct ring_server {
 	int (*start)(void *ctx, uint64_t features, const struct virtio_ring *ring, unsigned count);
