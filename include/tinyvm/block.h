@@ -1,7 +1,7 @@
 /*
  * Block layers: asynchronous requests on a disk image.
  *
- * A layer (raw; later overlay, qcow2) is a struct block, possibly with a child below it; device
+ * A layer (raw, overlay; later qcow2) is a struct block, possibly with children below it; device
  * models see only the top one. Disk I/O never runs on a vCPU thread.
  */
 #ifndef TINYVM_BLOCK_H
@@ -100,6 +100,33 @@ struct block {
  * in use by another VM.
  */
 int block_raw_open(struct block **ret_blk, const char *path, bool is_readonly, struct err *err)
+	__attribute__((warn_unused_result));
+
+/**
+ * block_overlay_open() - a disk that begins as @path and leaves it as it is
+ * @path: a raw image file or block device, opened read-only: any number of overlays may share it
+ * @dir:  where what is written goes, in a sparse file without a name, which ends with this process;
+ *        NULL: beside the image, or in /var/tmp for a block device
+ * @keep_path: NULL; else that file, which must not exist yet, is made and kept for
+ *        block_overlay_commit(), and @dir is not used. A disk that was never attached leaves none.
+ *
+ * A flush waits for the disk only where the file is kept. Lack of space is the guest's I/O error.
+ * Return: 0; -errno with the sentence in @err: block_raw_open()'s, and what keeps the file from
+ * being made.
+ */
+int block_overlay_open(struct block **ret_blk, const char *path, const char *dir,
+		       const char *keep_path, struct err *err) __attribute__((warn_unused_result));
+
+/**
+ * block_overlay_commit() - write what a kept overlay holds to its image, and remove the overlay
+ * @path: of the overlay's file, which may come from anybody
+ * @is_forced: even to an image that was changed or replaced since
+ *
+ * Both are locked meanwhile. Interrupted or failed at any point, it can be done again; the overlay
+ * stays until the image has everything on stable storage. What was done is logged (LOG_INFO).
+ * Return: 0; -errno with the sentence in @err.
+ */
+int block_overlay_commit(const char *path, bool is_forced, struct err *err)
 	__attribute__((warn_unused_result));
 
 static inline void block_destroy(struct block *blk)

@@ -134,6 +134,25 @@ static int open_measure(int fd, const char *path, uint64_t *ret_size, uint32_t *
 	return 0;
 }
 
+int raw_file_adopt(struct raw_file *file, uint64_t *ret_size, uint32_t *ret_block_size, int fd,
+		   const char *path, bool is_readonly, struct err *err)
+{
+	bool is_device = false;
+	int ret = open_measure(fd, path, ret_size, ret_block_size, &is_device, err);
+	if (ret == 0)
+		ret = open_lock(fd, path, is_readonly, err);
+	if (ret != 0) {
+		close(fd);
+		return ret;
+	}
+	file->fd = fd;
+	file->is_device = is_device;
+	file->is_volatile = false;
+	atomic_init(&file->can_punch, true);
+	atomic_init(&file->can_zero, true);
+	return 0;
+}
+
 int raw_file_open(struct raw_file *file, uint64_t *ret_size, uint32_t *ret_block_size,
 		  const char *path, bool is_readonly, struct err *err)
 {
@@ -151,20 +170,7 @@ int raw_file_open(struct raw_file *file, uint64_t *ret_size, uint32_t *ret_block
 	int fd = open(path, flags);
 	if (fd < 0)
 		return open_failed(path, is_readonly, errno, err);
-
-	bool is_device = false;
-	ret = open_measure(fd, path, ret_size, ret_block_size, &is_device, err);
-	if (ret == 0)
-		ret = open_lock(fd, path, is_readonly, err);
-	if (ret != 0) {
-		close(fd);
-		return ret;
-	}
-	file->fd = fd;
-	file->is_device = is_device;
-	atomic_init(&file->can_punch, true);
-	atomic_init(&file->can_zero, true);
-	return 0;
+	return raw_file_adopt(file, ret_size, ret_block_size, fd, path, is_readonly, err);
 }
 
 void raw_file_close(struct raw_file *file)

@@ -7,7 +7,6 @@
  * keep the calling thread busy that way: past it, completions wait for the loop's next turn.
  */
 #include "raw.h"
-#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -16,8 +15,10 @@
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
 #include <tinyvm/log.h>
+#include <unistd.h>
 
-#define RAW_INLINE_MAX 256
+#define RAW_INLINE_MAX	256
+#define RAW_FLUSHES_MAX 16
 
 /**
  * struct raw - the layer
@@ -25,6 +26,7 @@
  * @workers: for what the ring does not do
  * @ring_handle, @workers_handle: while attached
  * @inline_left: completions that may still be reaped outside the loop before its next turn
+ * @flushes_left: flushes of a volatile file that may still be answered at once before the next turn
  * @is_pumping: raw_pump() is on the stack and will see to what is submitted
  */
 struct raw {
@@ -34,6 +36,7 @@ struct raw {
 	struct workers *workers;
 	struct evloop_fd *ring_handle, *workers_handle;
 	unsigned inline_left;
+	unsigned flushes_left;
 	bool is_pumping;
 };
 
@@ -90,6 +93,7 @@ static void raw_workers_ready(void *ctx, uint32_t events)
 {
 	struct raw *raw = ctx;
 	(void)events;
+	raw->flushes_left = RAW_FLUSHES_MAX;
 	raw->is_pumping = true; /* done() may commit */
 	unsigned reaped = workers_reap(raw->workers);
 	raw_pump(raw, reaped);
@@ -120,35 +124,30 @@ static int raw_attach(struct block *blk, struct evloop *loop, struct device *dev
 	return ret;
 }
 
-/* Return: 0 to go on, else what the request completes with. */
-static int raw_check(const struct block *blk, const struct block_req *req)
+/*
+ * Nothing of the file is there after us, so nothing has to reach the disk. Not always at once: who
+ * asks for one flush after the other must let the loop get on with other things.
+ */
+static void raw_flush_nothing(struct raw *raw, struct block_req *req)
 {
-	if (req->op == BLOCK_FLUSH)
-		return 0;
-	if (blk->is_readonly && req->op != BLOCK_READ)
-		return -EROFS;
-	if (req->offset % 512 || req->len % 512 || req->offset > blk->size ||
-	    req->len > blk->size - req->offset)
-		return -EINVAL;
-	if (req->op != BLOCK_READ && req->op != BLOCK_WRITE)
-		return 0;
-
-	assert(req->iov_count <= BLOCK_IOV_MAX);
-	uint64_t sum = 0;
-	for (unsigned i = 0; i < req->iov_count; i++)
-		sum += req->iov[i].iov_len;
-	assert(sum == req->len);
-	return 0;
+	if (raw->flushes_left) {
+		raw->flushes_left--;
+		req->done(req, 0);
+	} else {
+		workers_submit(raw->workers, req);
+	}
 }
 
 static void raw_submit(struct block *blk, struct block_req *req)
 {
 	struct raw *raw = raw_of(blk);
-	int ret = raw_check(blk, req);
+	int ret = req_check(blk, req);
 	bool is_space = req->op == BLOCK_DISCARD || req->op == BLOCK_WRITE_ZEROES;
 
 	if (ret != 0 || (req->len == 0 && req->op != BLOCK_FLUSH))
 		req->done(req, ret);
+	else if (req->op == BLOCK_FLUSH && raw->file.is_volatile)
+		raw_flush_nothing(raw, req);
 	else if (raw->ring && !is_space)
 		uring_submit(raw->ring, req);
 	else
@@ -218,6 +217,28 @@ static int raw_start_engines(struct raw *raw, bool is_uring_wanted)
 	return workers_create(&raw->workers, &raw->file, !raw->ring);
 }
 
+/* The rest of opening: raw->file is open, and the sizes are known. Takes @raw over. */
+static int raw_start(struct block **ret_blk, struct raw *raw, const char *path,
+		     bool is_uring_wanted, struct err *err)
+{
+	raw->blk.ops = &raw_ops;
+	raw->inline_left = RAW_INLINE_MAX;
+	raw->flushes_left = RAW_FLUSHES_MAX;
+	int ret = raw_start_engines(raw, is_uring_wanted);
+	if (ret != 0) {
+		uring_destroy(raw->ring);
+		raw_file_close(&raw->file);
+		free(raw);
+		if (ret == -EAGAIN)
+			return err_set(err, ret,
+				       "%s: cannot start a thread for its I/O; raise `ulimit -u`",
+				       path);
+		return err_set(err, ret, "%s: cannot set up its I/O: %s", path, strerror(-ret));
+	}
+	*ret_blk = &raw->blk;
+	return 0;
+}
+
 int raw_open(struct block **ret_blk, const char *path, bool is_readonly, bool is_uring_wanted,
 	     struct err *err)
 {
@@ -231,22 +252,31 @@ int raw_open(struct block **ret_blk, const char *path, bool is_readonly, bool is
 		free(raw);
 		return ret;
 	}
-	raw->blk.ops = &raw_ops;
 	raw->blk.is_readonly = is_readonly;
-	raw->inline_left = RAW_INLINE_MAX;
-	ret = raw_start_engines(raw, is_uring_wanted);
-	if (ret != 0) {
-		uring_destroy(raw->ring);
-		raw_file_close(&raw->file);
-		free(raw);
-		if (ret == -EAGAIN)
-			return err_set(err, ret,
-				       "%s: cannot start a thread for its I/O; raise `ulimit -u`",
-				       path);
-		return err_set(err, ret, "%s: cannot set up its I/O: %s", path, strerror(-ret));
+	return raw_start(ret_blk, raw, path, is_uring_wanted, err);
+}
+
+int raw_adopt(struct block **ret_blk, int fd, const char *path, bool is_volatile,
+	      bool is_uring_wanted, struct err *err)
+{
+	struct raw *raw = calloc(1, sizeof(*raw));
+	if (!raw) {
+		close(fd);
+		return err_set(err, -ENOMEM, "%s: out of memory", path);
 	}
-	*ret_blk = &raw->blk;
-	return 0;
+	int ret = raw_file_adopt(&raw->file, &raw->blk.size, &raw->blk.block_size, fd, path, false,
+				 err);
+	if (ret != 0) {
+		free(raw);
+		return ret;
+	}
+	raw->file.is_volatile = is_volatile;
+	return raw_start(ret_blk, raw, path, is_uring_wanted, err);
+}
+
+int raw_fd(const struct block *blk)
+{
+	return ((const struct raw *)blk)->file.fd;
 }
 
 int block_raw_open(struct block **ret_blk, const char *path, bool is_readonly, struct err *err)

@@ -9,9 +9,8 @@
 #ifndef BLOCK_RAW_H
 #define BLOCK_RAW_H
 
+#include "request.h"
 #include <stdatomic.h>
-#include <stddef.h>
-#include <tinyvm/block.h>
 
 struct uring;
 struct workers;
@@ -19,37 +18,16 @@ struct workers;
 /**
  * struct raw_file - an open image
  * @is_device: a block device, not a file
+ * @is_volatile: a file that ends with its descriptor, so that a flush has nothing to do
  * @can_punch, @can_zero: the file system has not refused these yet
  */
 struct raw_file {
 	int fd;
 	bool is_device;
+	bool is_volatile;
 	atomic_bool can_punch;
 	atomic_bool can_zero;
 };
-
-/* A queue of requests, first in first out. */
-struct req_fifo {
-	struct block_req *head, *tail;
-};
-
-static inline void req_fifo_put(struct req_fifo *fifo, struct block_req *req)
-{
-	req->next = NULL;
-	if (fifo->head)
-		fifo->tail->next = req;
-	else
-		fifo->head = req;
-	fifo->tail = req;
-}
-
-static inline struct block_req *req_fifo_get(struct req_fifo *fifo)
-{
-	struct block_req *req = fifo->head;
-	if (req)
-		fifo->head = req->next;
-	return req;
-}
 
 /**
  * raw_file_open() - open, check and lock an image
@@ -60,9 +38,26 @@ int raw_file_open(struct raw_file *file, uint64_t *ret_size, uint32_t *ret_block
 	__attribute__((warn_unused_result));
 void raw_file_close(struct raw_file *file);
 
+/* raw_file_open() from where the image is open: takes @fd over, closes it on failure. */
+int raw_file_adopt(struct raw_file *file, uint64_t *ret_size, uint32_t *ret_block_size, int fd,
+		   const char *path, bool is_readonly, struct err *err)
+	__attribute__((warn_unused_result));
+
 /* block_raw_open() with the choice of engine: tests pass false to get the workers. */
 int raw_open(struct block **ret_blk, const char *path, bool is_readonly, bool is_uring_wanted,
 	     struct err *err) __attribute__((warn_unused_result));
+
+/**
+ * raw_adopt() - a raw layer on a file that is open for reading and writing
+ * @fd:   taken over, whatever comes of it
+ * @path: what sentences call it
+ * @is_volatile: as in struct raw_file
+ */
+int raw_adopt(struct block **ret_blk, int fd, const char *path, bool is_volatile,
+	      bool is_uring_wanted, struct err *err) __attribute__((warn_unused_result));
+
+/* The descriptor of a raw layer; it stays the layer's. */
+int raw_fd(const struct block *blk);
 
 /**
  * raw_sync() - carry out one request and wait for it

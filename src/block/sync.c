@@ -145,7 +145,7 @@ int raw_sync(struct raw_file *file, const struct block_req *req)
 	case BLOCK_WRITE:
 		return sync_transfer(file->fd, req);
 	case BLOCK_FLUSH:
-		return sync_flush(file->fd);
+		return file->is_volatile ? 0 : sync_flush(file->fd);
 	case BLOCK_DISCARD:
 		return sync_discard(file, req);
 	case BLOCK_WRITE_ZEROES:
