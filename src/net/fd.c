@@ -49,13 +49,13 @@ static int fd_check(int fd, struct err *err)
 	socklen_t peer_len = sizeof(peer);
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0) {
 		int code = -errno;
-		return err_set(err, code, "fd=%d: %s", fd,
+		return err_set(err, code, "--net fd=%d: %s", fd,
 			       code == -ENOTSOCK ? "not a socket" : "no such open descriptor");
 	}
 	if (type != SOCK_STREAM)
-		return err_set(err, -EPROTOTYPE, "fd=%d: not a stream socket", fd);
+		return err_set(err, -EPROTOTYPE, "--net fd=%d: not a stream socket", fd);
 	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) != 0)
-		return err_set(err, -errno, "fd=%d: a socket that is not connected", fd);
+		return err_set(err, -errno, "--net fd=%d: a socket that is not connected", fd);
 	return 0;
 }
 
@@ -70,14 +70,14 @@ int net_fd_open(struct netif **ret_nif, int fd, const char *id, struct err *err)
 	struct stream *s = calloc(1, sizeof(*s));
 	if (!s) {
 		close(fd);
-		return err_set(err, -ENOMEM, "fd=%d: not enough host memory", fd);
+		return err_set(err, -ENOMEM, "--net fd=%d: not enough host memory", fd);
 	}
 	s->nif.ops = &fd_ops;
 	ret = stream_init(s, id, fd_lost);
 	if (ret != 0) {
 		close(fd);
 		free(s);
-		return err_set(err, ret, "fd=%d: %s", fd, strerror(-ret));
+		return err_set(err, ret, "--net fd=%d: %s", fd, strerror(-ret));
 	}
 
 	const int one = 1;
@@ -86,7 +86,7 @@ int net_fd_open(struct netif **ret_nif, int fd, const char *id, struct err *err)
 	ret = stream_connect(s, fd);
 	if (ret != 0) {
 		fd_destroy(&s->nif);
-		return err_set(err, ret, "fd=%d: %s", fd, strerror(-ret));
+		return err_set(err, ret, "--net fd=%d: %s", fd, strerror(-ret));
 	}
 	*ret_nif = &s->nif;
 	return 0;

@@ -31,7 +31,7 @@ net_bad_ends()
 	refused 'lo is not a tap' -k "$kernel" --net tap=lo
 	refused 'without an open descriptor 9' -k "$kernel" --net fd=9
 	refused 'without an open descriptor 3' -k "$kernel" --net user --net fd=3
-	refused '\b9\b.*socket' -k "$kernel" --net fd=9 9<disk.img
+	refused 'fd=9: not a socket' -k "$kernel" --net fd=9 9<disk.img
 	refused 'nowhere/lan\.sock' -k "$kernel" --net socket=nowhere/lan.sock
 	refused 'disk\.img.*socket' -k "$kernel" --net socket=disk.img
 	refused 'socket=long.*(long|bytes|characters)' -k "$kernel" \

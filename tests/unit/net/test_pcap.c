@@ -195,7 +195,7 @@ static void test_a_file_that_cannot_be_written_is_a_sentence(void)
 	CHECK_EQ(net_none_open(&none, &err), 0);
 	CHECK_EQ(net_pcap_open(&nif, none, "/nowhere/x.pcap", &err), -ENOENT);
 	CHECK_STR(err.msg,
-		  "pcap=/nowhere/x.pcap: cannot write the file: No such file or directory");
+		  "--net: pcap=/nowhere/x.pcap: cannot write the file: No such file or directory");
 	CHECK_EQ(net_pcap_open(&nif, none, "/dev/full", &err), -ENOSPC);
 	CHECK(strstr(err.msg, "/dev/full"));
 	CHECK(!nif);

@@ -499,7 +499,7 @@ static void test_what_is_no_connected_stream_socket_is_refused(void)
 	CHECK_EQ(net_fd_open(&nif, open("/dev/null", O_RDWR), "net0", &err), -ENOTSOCK);
 	CHECK(strstr(err.msg, "not a socket"));
 	CHECK_EQ(net_fd_open(&nif, 1000, "net0", &err), -EBADF);
-	CHECK_STR(err.msg, "fd=1000: no such open descriptor");
+	CHECK_STR(err.msg, "--net fd=1000: no such open descriptor");
 	CHECK(!nif);
 }
 
