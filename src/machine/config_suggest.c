@@ -37,7 +37,7 @@ static const struct {
 	{"machine", "leave it out: there is one machine, and --transport mmio makes it one "
 		    "without PCI devices"},
 	{"cpu", "the guest sees the host's processor, and --cpus says how many"},
-	{"device", "--disk, --console and --transport say which devices the guest gets"},
+	{"device", "--disk, --net, --console and --transport say which devices the guest gets"},
 	{"nic", "did you mean --net? It makes both ends: the card and where it leads"},
 	{"netdev", "did you mean --net? It makes both ends: the card and where it leads"},
 	{"network", "did you mean --net?"},
