@@ -40,9 +40,30 @@ static void set_up(void)
 		abort();
 }
 
+static bool has_no_children(void)
+{
+	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+}
+
+/* The first child of a process that has just one. */
+static pid_t only_child(void)
+{
+	char path[64], text[64] = "";
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	int fd = open(path, O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
 static void tear_down(void)
 {
 	char command[100];
+	/* What a failed test has left must not be taken for the next one's. */
+	for (pid_t pid; (pid = only_child()) > 0;) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
 	snprintf(command, sizeof(command), "PATH=/usr/bin:/bin rm -r '%s'", dir);
 	if (system(command) != 0)
 		abort();
@@ -101,22 +122,6 @@ static const char *captured(void)
 	dup2(saved_stderr, STDERR_FILENO);
 	close(saved_stderr);
 	return left("stderr");
-}
-
-static bool has_no_children(void)
-{
-	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
-}
-
-/* The first child of a process that has just one. */
-static pid_t only_child(void)
-{
-	char path[64], text[64] = "";
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
-	int fd = open(path, O_RDONLY);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
 /* Until it has ended; it stays to be reaped. Its socket tells before that. */
@@ -179,7 +184,11 @@ WITH_DEVICE(test_passt_has_its_socket_and_nothing_else_of_ours)
 	close(leak);
 	CHECK_STR(left("fds"), "0\n1\n2\n3\n4\n"); /* 4 is what ls reads */
 	CHECK(strstr(left("status"), "SigBlk:\t0000000000000000\n"));
-	CHECK(strstr(left("status"), "SigIgn:\t0000000000000000\n"));
+	const char *ignored = strstr(left("status"), "SigIgn:");
+	CHECK(ignored);
+	/* All but 32 and 33, which are the C library's, and which its posix_spawn() leaves ignored.
+	 */
+	CHECK_EQ(strtoull(ignored + 7, NULL, 16) & ~(3ull << 31), 0);
 	pid_t pid, parent, group, session;
 	CHECK_EQ(sscanf(left("stat"), "%d (passt) %*c %d %d %d", &pid, &parent, &group, &session),
 		 4);
