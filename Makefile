@@ -7,7 +7,7 @@ PREFIX  ?= /usr/local
 CLANG   ?= clang
 
 # Folders of src/ with the folders each may call; also the order on the link line.
-FOLDERS := machine kvm boot virtio pci legacy block net chardev core
+FOLDERS := machine kvm boot initramfs run virtio pci legacy block net chardev unpack core
 
 WARN    := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wwrite-strings -Wformat=2 -Werror
@@ -15,7 +15,8 @@ PKGS    := zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS))
 
-CPPFLAGS += -Iinclude -D_GNU_SOURCE -DTINYVM_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+CPPFLAGS += -Iinclude -D_GNU_SOURCE -DTINYVM_VERSION='"$(VERSION)"' \
+            -DTINYVM_INIT_DIR='"$(BUILD)/init"' $(PKG_CFLAGS)
 BASE     := -std=gnu11 -pthread -fno-common -fno-strict-aliasing $(WARN)
 CFLAGS   ?= -O2 -g
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections
@@ -73,6 +74,26 @@ $(BUILD)/san/%.o: src/%.c Makefile
 	@echo "  CC(san) $<"
 	@$(CC) $(CPPFLAGS) $(SAN) -MMD -MP -c -o $@ $<
 
+# The init of `tinyvm run`, for guests of 64 and 32 bits: no libc, and part of tinyvm itself.
+INIT_SRCS := $(wildcard src/guest/*.c)
+INITS     := $(BUILD)/init/init64 $(BUILD)/init/init32
+INIT_CC   := $(CC) -std=gnu11 -Os -Iinclude $(WARN) -ffreestanding -nostdlib -static \
+             -fno-strict-aliasing -fno-stack-protector -fno-pic -fno-pie -fno-common \
+             -mgeneral-regs-only -fcf-protection=none -fno-asynchronous-unwind-tables \
+             -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--build-id=none \
+             -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,-z,noseparate-code -Wl,-s
+INIT_MAX  := 65536
+
+$(BUILD)/init/init%: $(INIT_SRCS) src/guest/start_%.S $(wildcard src/guest/*.h) \
+		include/spec/run_protocol.h Makefile
+	@mkdir -p $(@D)
+	@echo "  INIT $@"
+	@$(INIT_CC) -m$* -o $@ $(filter %.c %.S,$^)
+	@[ $$(wc -c <$@) -lt $(INIT_MAX) ] || { echo "$@ is larger than $(INIT_MAX) bytes"; false; }
+
+$(foreach k,rel san,$(BUILD)/$(k)/initramfs/init.o): $(INITS)
+$(foreach f,$(FUZZ),$(BUILD)/fuzz/$(f)): | $(INITS)
+
 # The VMM itself under the sanitizers, for the guest tests.
 $(BUILD)/tinyvm-san: $(BUILD)/san/main.o $(foreach f,$(FOLDERS),$(BUILD)/san/lib$(f).a)
 	$(CC) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
@@ -86,8 +107,11 @@ uses_virtio  := pci core
 uses_block   := core
 uses_net     := core
 uses_chardev := core
-uses_boot    := core
-uses_kvm     := boot core
+uses_unpack  := core
+uses_boot    := unpack core
+uses_initramfs := unpack core
+uses_run     := core
+uses_kvm     := boot unpack core
 uses_machine := $(filter-out machine,$(FOLDERS))
 
 $(BUILD)/san/testlib/%.o: tests/lib/%.c Makefile

@@ -136,7 +136,7 @@ bool bzimage_payload(const struct bzimage *bz, int fd, struct payload *ret_paylo
 	ret_payload->len = hdr->payload_length;
 	if (file_read_at(fd, head, sizeof(head), ret_payload->off) < 0)
 		return false;
-	ret_payload->format = payload_identify(head, sizeof(head));
+	ret_payload->format = unpack_identify(head, sizeof(head));
 	return ret_payload->format != NULL;
 }
 

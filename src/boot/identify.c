@@ -1,13 +1,13 @@
 /* What a file is that is not a kernel for this machine, by its first bytes. */
 #include "identify.h"
 
-#include "payload.h"
 #include "vmlinux.h"
 
 #include <elf.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <tinyvm/unpack.h>
 
 static bool head_has(const uint8_t *head, size_t len, size_t off, const char *magic, size_t n)
 {
@@ -81,10 +81,10 @@ const char *identify_foreign(const uint8_t *head, size_t len, uint64_t size, cha
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (head_has(head, len, table[i].off, table[i].magic, table[i].len))
 			return table[i].what;
-	const struct payload_format *format = payload_identify(head, len);
+	const struct unpack_format *format = unpack_identify(head, len);
 	if (format) {
 		snprintf(buf, max, "is a %s-compressed file, not a kernel; unpack it first",
-			 payload_format_name(format));
+			 unpack_format_name(format));
 		return buf;
 	}
 	if (head_has(head, len, 0, "MZ", 2))

@@ -75,7 +75,7 @@ static void image_keep(struct boot_image *image, int cache, const struct cache_k
  */
 static int image_unpack(struct boot_image *image, const struct payload *p,
 			const struct image_options *opt, int cache, int *ret_raw_fd,
-			char why[PAYLOAD_WHY_MAX])
+			char why[UNPACK_WHY_MAX])
 {
 	struct cache_key key = {.size = p->len};
 	int rc = 0;
@@ -85,12 +85,12 @@ static int image_unpack(struct boot_image *image, const struct payload *p,
 			cache_remember(cache, p->fd, p->off, p->len, &key);
 	}
 	if (rc) {
-		snprintf(why, PAYLOAD_WHY_MAX, "it cannot be read: %s", strerror(-rc));
+		snprintf(why, UNPACK_WHY_MAX, "it cannot be read: %s", strerror(-rc));
 		return rc;
 	}
 	if (cache >= 0 && cache_load(cache, &key, &image->fd, &image->vmlinux) == 0) {
 		image_say(image, "; %s payload unpacked earlier (cache)",
-			  payload_format_name(p->format));
+			  unpack_format_name(p->format));
 		return 0;
 	}
 
@@ -102,14 +102,14 @@ static int image_unpack(struct boot_image *image, const struct payload *p,
 	const char *elf_why;
 	rc = vmlinux_parse(raw, size, &image->vmlinux, &elf_why);
 	if (rc) {
-		snprintf(why, PAYLOAD_WHY_MAX, "its payload %s",
+		snprintf(why, UNPACK_WHY_MAX, "its payload %s",
 			 rc == -ENOEXEC ? elf_why : "cannot be read");
 		*ret_raw_fd = raw;
 		return rc;
 	}
 	image->fd = raw;
-	image_say(image, "; %s payload unpacked by %s", payload_format_name(p->format),
-		  payload_needs_tool(p->format) ? "the host's tool" : "tinyvm");
+	image_say(image, "; %s payload unpacked by %s", unpack_format_name(p->format),
+		  unpack_needs_tool(p->format) ? "the host's tool" : "tinyvm");
 	image_keep(image, cache, &key, size);
 	return 0;
 }
@@ -127,7 +127,7 @@ static int image_cache_open(const struct image_options *opt)
 
 /* Whether bzImage @bz is now a vmlinux; else why not. */
 static bool image_try_unpack(struct boot_image *image, const struct bzimage *bz,
-			     const struct image_options *opt, char why[PAYLOAD_WHY_MAX])
+			     const struct image_options *opt, char why[UNPACK_WHY_MAX])
 {
 	struct payload payload;
 	const char *said = NULL;
@@ -137,10 +137,10 @@ static bool image_try_unpack(struct boot_image *image, const struct bzimage *bz,
 		said = "it has no 64-bit entry";
 	else if (!bzimage_payload(bz, image->file_fd, &payload))
 		said = "its payload is of an unknown format";
-	else if (!opt->may_spawn && payload_needs_tool(payload.format))
+	else if (!opt->may_spawn && unpack_needs_tool(payload.format))
 		said = "running tools is off";
 	if (said) {
-		snprintf(why, PAYLOAD_WHY_MAX, "%s", said);
+		snprintf(why, UNPACK_WHY_MAX, "%s", said);
 		return false;
 	}
 	int raw = -1;
@@ -168,7 +168,7 @@ static int image_open_bzimage(struct boot_image *image, uint64_t size, const uin
 	image_say(image, "bzImage%s%s, boot protocol %u.%02u", bz.release[0] ? ", Linux " : "",
 		  bz.release, bz.hdr.version >> 8, bz.hdr.version & 0xff);
 
-	char unpack_why[PAYLOAD_WHY_MAX];
+	char unpack_why[UNPACK_WHY_MAX];
 	image->is_long_mode = bz.is_64bit;
 	if (image_try_unpack(image, &bz, opt, unpack_why)) {
 		image_say(image, ", entered as ELF at %#" PRIx64, image->vmlinux.entry);
@@ -211,11 +211,11 @@ static int image_open_elf(struct boot_image *image, uint64_t size, const uint8_t
 
 /* vmlinux.gz, or what else people compress. */
 static int image_open_gzip(struct boot_image *image, uint64_t size,
-			   const struct payload_format *format, const struct image_options *opt,
+			   const struct unpack_format *format, const struct image_options *opt,
 			   struct err *err)
 {
 	struct payload payload = {image->file_fd, 0, size, format};
-	char why[PAYLOAD_WHY_MAX];
+	char why[UNPACK_WHY_MAX];
 	uint8_t head[HEAD_MAX] = {0};
 	int raw = -1;
 	int cache = image_cache_open(opt);
@@ -264,8 +264,8 @@ static int image_open_any(struct boot_image *image, uint64_t size, const struct 
 		return image_open_bzimage(image, size, head, len, opt, err);
 	if (len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
 		return image_open_elf(image, size, head, len, err);
-	const struct payload_format *format = payload_identify(head, len);
-	if (format && payload_is_whole_file(format))
+	const struct unpack_format *format = unpack_identify(head, len);
+	if (format && unpack_ends_in_size(format))
 		return image_open_gzip(image, size, format, opt, err);
 	return err_set(err, -ENOEXEC, "kernel '%s' %s", image->path,
 		       identify_foreign(head, len, size, buf, sizeof(buf)));

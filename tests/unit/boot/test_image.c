@@ -194,12 +194,12 @@ static void check_failing_tools(void)
 
 static void check_hanging_tool(void)
 {
-	char why[PAYLOAD_WHY_MAX];
+	char why[UNPACK_WHY_MAX];
 	uint64_t size;
 	int raw;
 	kernel_write_file(path, bad_xz, sizeof(bad_xz));
 	int fd = open(path, O_RDONLY);
-	const struct payload p = {fd, 0, 64, payload_identify(bad_xz, sizeof(bad_xz))};
+	const struct payload p = {fd, 0, 64, unpack_identify(bad_xz, sizeof(bad_xz))};
 	set_fake_xz("#!/bin/sh\nexec /bin/sleep 1000\n");
 	int rc = payload_unpack(&p, 50, &raw, &size, why);
 	close(fd);

@@ -1,6 +1,6 @@
 /* LZ4 as the Linux build uses it. */
-#ifndef BOOT_LZ4_H
-#define BOOT_LZ4_H
+#ifndef UNPACK_LZ4_H
+#define UNPACK_LZ4_H
 
 #include <stddef.h>
 #include <stdint.h>
