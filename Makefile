@@ -131,12 +131,15 @@ $(BUILD)/fuzz/libtest.a: $(patsubst tests/lib/%.c,$(BUILD)/fuzz/testlib/%.o,$(TL
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
+# What tests/lib/shortage.c stands in front of.
+WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
 define test_rules
 $(BUILD)/unit/$(1)/%: tests/unit/$(1)/%.c $(BUILD)/san/libtest.a \
 		$(foreach f,$(1) $(uses_$(1)),$(BUILD)/san/lib$(f).a) Makefile
 	@mkdir -p $$(@D)
 	@echo "  TEST $$<"
-	@$$(CC) $$(CPPFLAGS) -Itests/lib -Isrc/$(1) $$(SAN) -MMD -MP -MF $$@.d -o $$@ $$< \
+	@$$(CC) $$(CPPFLAGS) -Itests/lib -Isrc/$(1) $$(SAN) -MMD -MP -MF $$@.d -o $$@ $$< $$(WRAP) \
 		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS)
 
 $(BUILD)/replay/$(1)/%: tests/fuzz/$(1)/%.c tests/fuzz/replay.c $(BUILD)/san/libtest.a \

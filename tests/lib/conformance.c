@@ -2,6 +2,7 @@
 #include "conformance.h"
 
 #include "reseal.h"
+#include "shortage.h"
 #include "test.h"
 #include <tinyvm/device.h>
 #include <tinyvm/state.h>
@@ -65,6 +66,20 @@ struct bench {
 	struct device *fresh, *source, *twin, *victim;
 	struct saved fresh_state, state;
 };
+
+/* Whatever allocation fails, creation says so, and (the sanitizer sees to that) leaks nothing. */
+static void check_shortage(const struct conformance *c)
+{
+	bool has_failed = true;
+	for (unsigned n = 1; has_failed; n++) {
+		shortage_begin(n);
+		struct device *dev = c->create(c->ctx);
+		has_failed = shortage_end();
+		bool is_created = dev != NULL;
+		device_destroy(dev);
+		CHECK_EQ(is_created, !has_failed);
+	}
+}
 
 static void check_round_trip(struct bench *b)
 {
@@ -171,6 +186,7 @@ static void check_damage(struct bench *b)
 void conformance_check(const struct conformance *c)
 {
 	struct bench b = {.c = c};
+	check_shortage(c);
 	check_round_trip(&b);
 	if (b.fresh_state.buf && b.state.buf) {
 		check_truncation(&b);

@@ -148,7 +148,7 @@ static inline struct fake_func *fake_func_create(void)
 	static const struct pci_id id = {0x1af4, 0x1042, 0x1af4, 0x1100, 0x018000, 1};
 	struct fake_func *ff = calloc(1, sizeof(*ff));
 	if (!ff)
-		abort();
+		return NULL;
 	device_init(&ff->dev, &fake_device_ops, "fake0");
 	struct irq_line intx = {fake_irq_set, ff, 11};
 	struct msi_sink sink = {fake_msi_update, fake_msi_raise, ff};
@@ -180,7 +180,7 @@ static inline void fake_bus_create(struct fake_bus *fb)
 		abort();
 	for (unsigned i = 0; i < 2; i++) {
 		fb->ff[i] = fake_func_create();
-		if (pci_host_add(fb->host, &fb->ff[i]->f, i + 1))
+		if (!fb->ff[i] || pci_host_add(fb->host, &fb->ff[i]->f, i + 1))
 			abort();
 	}
 }

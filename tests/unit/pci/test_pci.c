@@ -560,6 +560,8 @@ static struct device *fresh_func(void *ctx)
 {
 	(void)ctx;
 	struct fake_func *ff = fake_func_create();
+	if (!ff)
+		return NULL;
 	ff->f.window_base = FAKE_MMIO;
 	ff->f.window_last = FAKE_MMIO_END;
 	return &ff->dev;
@@ -589,8 +591,8 @@ static void test_function_conforms(void)
 	conformance_check(&c);
 }
 
-static struct bus *host_pio[8], *host_mmio[8];
-static struct device *host_dev[8];
+static struct bus *host_pio[16], *host_mmio[16];
+static struct device *host_dev[16];
 static unsigned hosts;
 
 static struct device *fresh_host(void *ctx)
@@ -600,9 +602,10 @@ static struct device *fresh_host(void *ctx)
 	struct pci_host *host;
 	(void)ctx;
 	unsigned i = hosts++;
-	if (i >= 8 || bus_create(&host_pio[i], "pio") || bus_create(&host_mmio[i], "mmio") ||
+	host_pio[i] = host_mmio[i] = NULL;
+	if (bus_create(&host_pio[i], "pio") || bus_create(&host_mmio[i], "mmio") ||
 	    pci_host_create(&dev, &host, &cfg, host_pio[i], host_mmio[i], NULL))
-		abort();
+		return NULL;
 	host_dev[i] = dev;
 	return dev;
 }

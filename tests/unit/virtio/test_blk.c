@@ -569,7 +569,7 @@ static struct device *conform_create(void *ctx)
 	struct virtio_device *vd;
 	struct fakeblock *fake = &pool->fake[pool->next++ % 4];
 	if (virtio_blk_create(&vd, "blk0", pool->gm, &fake->blk, "s", 2) != 0)
-		abort();
+		return NULL;
 	return virtio_to_device(vd);
 }
 

@@ -250,10 +250,11 @@ static struct device *fresh(void *ctx)
 {
 	void *transport;
 	struct echo *e = echo_create(ctx);
-	if (!e || virtio_mmio_attach(&e->vd, &transport, GPA, (struct irq_line){0},
-				     (struct kick_sink){0}) != 0)
-		abort();
-	return &e->vd.dev;
+	if (e && virtio_mmio_attach(&e->vd, &transport, GPA, (struct irq_line){0},
+				    (struct kick_sink){0}) == 0)
+		return &e->vd.dev;
+	device_destroy(e ? &e->vd.dev : NULL);
+	return NULL;
 }
 
 static void scramble(struct device *dev, void *ctx)

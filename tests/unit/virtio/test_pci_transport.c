@@ -467,8 +467,10 @@ static struct device *fresh(void *ctx)
 	struct echo *e = echo_create(all->ram);
 	if (!e || all->count == 8 ||
 	    virtio_pci_attach(&e->vd, &f, (struct irq_line){0}, (struct msi_sink){0},
-			      (struct kick_sink){0}) != 0)
-		abort();
+			      (struct kick_sink){0}) != 0) {
+		device_destroy(e ? &e->vd.dev : NULL);
+		return NULL;
+	}
 	all->made[all->count].dev = &e->vd.dev;
 	all->made[all->count++].func = f;
 	return &e->vd.dev;
