@@ -119,24 +119,10 @@ static const char *walk_chain(struct vchain *chain, struct walk *w)
 	}
 }
 
-int vq_pop(struct virtq *vq, struct vchain *chain)
+int vq_retake(struct virtq *vq, uint16_t head, struct vchain *chain)
 {
-	const struct gmem *gm = vq->vd->gm;
-	uint16_t idx, head;
-
 	if (!virtq_is_running(vq) || vq->vd->is_quiesced)
 		return 0;
-	if (gmem_load_le16(gm, vq->avail + VIRTQ_AVAIL_IDX, &idx) != 0)
-		return virtq_break(vq, "an available ring outside of RAM");
-	if (idx == vq->avail_idx)
-		return 0;
-	/* used_idx, not avail_idx: with those in flight there are never more than the size. */
-	if ((uint16_t)(idx - vq->used_idx) > vq->size)
-		return virtq_break(vq, "more chains available than the queue holds");
-	if (gmem_load_le16(gm, vq->avail + VIRTQ_AVAIL_RING(vq->avail_idx & (vq->size - 1)),
-			   &head) != 0)
-		return virtq_break(vq, "an available ring outside of RAM");
-
 	/* Not `= {}`: the segments' 4 KiB need no clearing. */
 	chain->vq = vq;
 	chain->head = head;
@@ -151,8 +137,33 @@ int vq_pop(struct virtq *vq, struct vchain *chain)
 	if (wrong)
 		return virtq_break(vq, wrong);
 	chain->write_at = chain->read_segs;
-	vq->avail_idx++;
 	return 1;
+}
+
+int vq_pop(struct virtq *vq, struct vchain *chain)
+{
+	const struct gmem *gm = vq->vd->gm;
+	uint16_t idx, head;
+
+	if (!virtq_is_running(vq) || vq->vd->is_quiesced)
+		return 0;
+	if (gmem_load_le16(gm, vq->avail + VIRTQ_AVAIL_IDX, &idx) != 0)
+		return virtq_break(vq, "an available ring outside of RAM");
+	if (idx == vq->avail_idx)
+		return 0;
+	/* With those in flight there are never more than the size. An index that has gone back is
+	 * very far ahead. */
+	uint32_t out = (uint16_t)(vq->avail_idx - vq->used_idx);
+	if (out + (uint16_t)(idx - vq->avail_idx) > vq->size)
+		return virtq_break(vq, "more chains available than the queue holds");
+	if (gmem_load_le16(gm, vq->avail + VIRTQ_AVAIL_RING(vq->avail_idx & (vq->size - 1)),
+			   &head) != 0)
+		return virtq_break(vq, "an available ring outside of RAM");
+
+	int ret = vq_retake(vq, head, chain);
+	if (ret == 1)
+		vq->avail_idx++;
+	return ret;
 }
 
 bool vq_has_chains(const struct virtq *vq)

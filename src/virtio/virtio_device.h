@@ -80,6 +80,12 @@ struct vchain {
 int vq_pop(struct virtq *vq, struct vchain *chain);
 
 /*
+ * The chain at @head once more: for a device that has taken it earlier, and kept no more of it than
+ * its head. Return: as vq_pop().
+ */
+int vq_retake(struct virtq *vq, uint16_t head, struct vchain *chain);
+
+/*
  * Return a chain: writes the used element with chain->written. The driver is not told yet. Does
  * nothing when the device was reset or broken meanwhile.
  */

@@ -309,6 +309,36 @@ WITH_DEVICE(test_avail_idx_going_back_is_broken)
 	CHECK(is_broken_by_pop());
 }
 
+/* Further back than what is taken, but not further than what is used. */
+WITH_DEVICE(test_avail_idx_going_back_over_chains_in_flight_is_broken)
+{
+	struct vchain chain;
+	wr(0, 0x2000, 4, 0, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		offer(0);
+		CHECK_EQ(vq_pop(&echo->vd.queue[0], &chain), 1);
+	}
+	vdriver_set_avail_idx(&drv, 0, 1);
+	CHECK(is_broken_by_pop());
+}
+
+WITH_DEVICE(test_retaken_chain_is_the_same_again)
+{
+	struct vchain a, b;
+	wr(0, 0x2000, 4, VIRTQ_DESC_F_NEXT, 1);
+	wr(1, 0x3000, 8, VIRTQ_DESC_F_WRITE, 0);
+	offer(0);
+	CHECK_EQ(vq_pop(&echo->vd.queue[0], &a), 1);
+	CHECK_EQ(vq_retake(&echo->vd.queue[0], a.head, &b), 1);
+	CHECK_EQ(chain_readable(&b), 4);
+	CHECK_EQ(chain_writable(&b), 8);
+	CHECK_EQ(vq_pop(&echo->vd.queue[0], &a), 0); /* nothing new was taken */
+	vq_push(&echo->vd.queue[0], &b);
+	CHECK_EQ(vdriver_get_used_idx(&drv, 0), 1);
+	CHECK_EQ(vq_retake(&echo->vd.queue[0], 60000, &b), -EBADMSG);
+	CHECK(vdriver_is_broken(&drv));
+}
+
 WITH_DEVICE(test_no_more_chains_than_entries_are_out)
 {
 	struct vchain chain;
@@ -632,6 +662,8 @@ int main(void)
 		TEST_CASE(test_buffer_that_wraps_is_broken),
 		TEST_CASE(test_avail_idx_jump_is_broken),
 		TEST_CASE(test_avail_idx_going_back_is_broken),
+		TEST_CASE(test_avail_idx_going_back_over_chains_in_flight_is_broken),
+		TEST_CASE(test_retaken_chain_is_the_same_again),
 		TEST_CASE(test_no_more_chains_than_entries_are_out),
 		TEST_CASE(test_avail_ring_outside_ram_is_broken),
 		TEST_CASE(test_avail_ring_partly_outside_ram_is_broken),
