@@ -1,0 +1,219 @@
+/*
+ * Which modules to pack: those wanted, what they depend on before them, and their soft
+ * dependencies around them, each once. Soft ones are packed when they are there: filesystems ask
+ * the kernel for their checksums that way, and only by the name of an algorithm, which is an alias.
+ *
+ * Configuration of the host (modprobe.d) has no say: it is about the host's own devices.
+ */
+#include "index.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <tinyvm/err.h>
+#include <tinyvm/initramfs.h>
+#include <tinyvm/unpack.h>
+#include <unistd.h>
+
+#define MODULE_SIZE_MAX (256u << 20)
+#define TOOL_STALL_MS	20000
+
+/* A chain of dependencies longer than this is a circle, or nonsense. */
+#define DEPTH_MAX 64
+
+enum {
+	MARK_NONE,
+	MARK_SEEN, /* packed, or on its way */
+};
+
+struct packer {
+	struct initramfs *ia;
+	const char *dir;
+	struct index ix;
+	struct err *err;
+};
+
+static int packer_add_name(struct packer *p, const char *name, unsigned depth,
+			   enum initramfs_found *ret_found);
+
+/* Return: 0 with the module's bytes, -errno with a sentence. */
+static int module_unpack(int fd, const char *path, uint8_t **ret_data, uint64_t *ret_size,
+			 struct err *err)
+{
+	struct stat st;
+	uint8_t head[8];
+	char why[UNPACK_WHY_MAX];
+	if (fstat(fd, &st) < 0)
+		return err_set(err, -errno, "module '%s' cannot be read: %s", path,
+			       strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_size > MODULE_SIZE_MAX ||
+	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
+		return err_set(err, -EINVAL, "module '%s' is no module", path);
+
+	uint64_t size = (uint64_t)st.st_size;
+	const struct unpack_input in = {
+		.fd = fd,
+		.len = size,
+		.format = unpack_identify(head, sizeof(head)),
+		.stall_ms = TOOL_STALL_MS,
+	};
+	if (in.format) {
+		int rc = unpack_all(&in, MODULE_SIZE_MAX, ret_data, ret_size, why);
+		return rc ? err_set(err, rc, "module '%s' cannot be unpacked because %s", path, why)
+			  : 0;
+	}
+	uint8_t *data = malloc(size);
+	uint64_t len = 0;
+	while (data && len < size) {
+		ssize_t n = pread(fd, data + len, size - len, (off_t)len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (uint64_t)n;
+	}
+	if (!data || len < size) {
+		free(data);
+		return err_set(err, data ? -EIO : -ENOMEM, "module '%s' cannot be read", path);
+	}
+	*ret_data = data;
+	*ret_size = size;
+	return 0;
+}
+
+static int packer_add_file(struct packer *p, const struct index_module *m)
+{
+	char path[4096], name[INDEX_NAME_MAX], packed[INDEX_NAME_MAX + 16];
+	bool is_absolute = m->path[0] == '/'; /* old depmods wrote those */
+	int len = snprintf(path, sizeof(path), "%s%s%s", is_absolute ? "" : p->dir,
+			   is_absolute ? "" : "/", m->path);
+	if (len >= (int)sizeof(path) || !index_name(m->path, strlen(m->path), name))
+		return err_set(p->err, -ENAMETOOLONG, "a module of '%s' has too long a name",
+			       p->dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return err_set(p->err, -errno, "module '%s' cannot be opened: %s", path,
+			       strerror(errno));
+	uint8_t *data = NULL;
+	uint64_t size = 0;
+	int rc = module_unpack(fd, path, &data, &size, p->err);
+	close(fd);
+	if (rc)
+		return rc;
+	snprintf(packed, sizeof(packed), "lib/%s.ko", name);
+	rc = initramfs_add(p->ia, packed, S_IFREG | 0644, data, size);
+	if (!rc)
+		rc = initramfs_set(p->ia, "module", packed);
+	free(data);
+	return rc ? err_set(p->err, rc, "module '%s' cannot be packed: %s", path, strerror(-rc))
+		  : 0;
+}
+
+/* The names of a line that come before (@is_pre) or after the module itself. */
+static int packer_add_soft(struct packer *p, const char *name, bool is_pre, unsigned depth)
+{
+	const char *cursor = NULL, *line;
+	size_t len;
+	while ((line = index_next(&p->ix.softdep, "softdep", name, &cursor, &len))) {
+		const char *end = line + len;
+		bool is_ours = false;
+		for (const char *word = line; word < end; word++) {
+			char soft[INDEX_NAME_MAX];
+			enum initramfs_found found;
+			size_t n = strcspn(word, " \n");
+			if (n == 4 && memcmp(word, "pre:", n) == 0) {
+				is_ours = is_pre;
+			} else if (n == 5 && memcmp(word, "post:", n) == 0) {
+				is_ours = !is_pre;
+			} else if (is_ours && n && index_name(word, n, soft)) {
+				int rc = packer_add_name(p, soft, depth, &found);
+				if (rc)
+					return rc;
+			}
+			word += n;
+		}
+	}
+	return 0;
+}
+
+/* A module, with what it needs before it. */
+static int packer_add_module(struct packer *p, struct index_module *m, unsigned depth)
+{
+	char name[INDEX_NAME_MAX];
+	if (m->mark == MARK_SEEN)
+		return 0;
+	if (depth > DEPTH_MAX || !index_name(m->path, strlen(m->path), name))
+		return err_set(p->err, -ELOOP, "the modules in '%s' depend on each other too much",
+			       p->dir);
+	m->mark = MARK_SEEN;
+	int rc = packer_add_soft(p, name, true, depth + 1);
+	for (const char *dep = m->deps; !rc && *dep;) {
+		char dep_name[INDEX_NAME_MAX];
+		size_t len = strcspn(dep, " ");
+		struct index_module *needed =
+			index_name(dep, len, dep_name) ? index_find(&p->ix, dep_name) : NULL;
+		if (!needed)
+			return err_set(p->err, -ENOENT,
+				       "module '%s' of '%s' needs %.*s, which is not there; has "
+				       "depmod run?",
+				       name, p->dir, (int)len, dep);
+		rc = packer_add_module(p, needed, depth + 1);
+		dep += len + strspn(dep + len, " ");
+	}
+	if (!rc)
+		rc = packer_add_file(p, m);
+	return rc ? rc : packer_add_soft(p, name, false, depth + 1);
+}
+
+/* What answers to an alias. */
+static int packer_add_alias(struct packer *p, const char *name, unsigned depth,
+			    enum initramfs_found *ret_found)
+{
+	const char *cursor = NULL, *value;
+	size_t len;
+	while ((value = index_next(&p->ix.alias, "alias", name, &cursor, &len))) {
+		char real[INDEX_NAME_MAX];
+		struct index_module *m =
+			index_name(value, len, real) ? index_find(&p->ix, real) : NULL;
+		if (!m)
+			continue;
+		int rc = packer_add_module(p, m, depth + 1);
+		if (rc)
+			return rc;
+		*ret_found = INITRAMFS_PACKED;
+	}
+	return 0;
+}
+
+static int packer_add_name(struct packer *p, const char *name, unsigned depth,
+			   enum initramfs_found *ret_found)
+{
+	struct index_module *m = index_find(&p->ix, name);
+	*ret_found = INITRAMFS_MISSING;
+	if (m) {
+		*ret_found = INITRAMFS_PACKED;
+		return packer_add_module(p, m, depth);
+	}
+	if (index_is_builtin(&p->ix, name)) {
+		*ret_found = INITRAMFS_BUILTIN;
+		return 0;
+	}
+	return packer_add_alias(p, name, depth, ret_found);
+}
+
+int initramfs_add_modules(struct initramfs *ia, const char *dir, const char *const *wanted,
+			  unsigned count, enum initramfs_found *ret_found, struct err *err)
+{
+	struct packer p = {.ia = ia, .dir = dir, .err = err};
+	int rc = index_open(&p.ix, dir, err);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < count && !rc; i++)
+		rc = packer_add_name(&p, wanted[i], 0, &ret_found[i]);
+	index_close(&p.ix);
+	return rc;
+}
