@@ -42,6 +42,15 @@ static int main_run(const struct config *cfg)
 	return status;
 }
 
+static int main_commit(int argc, char **argv)
+{
+	struct err err = {0};
+	int status = commit_main(argc, argv, &err);
+	if (status == EXIT_NOT_STARTED)
+		log_error("%s", err.msg);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct config cfg;
@@ -59,7 +68,9 @@ int main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN); /* a disk image that may not grow: the guest gets the I/O error */
 	log_set_level(LOG_WARN);
 
-	if (config_parse(argc, argv, &cfg, &action, &err))
+	if (argc > 1 && strcmp(argv[1], "commit") == 0)
+		status = main_commit(argc - 1, argv + 1);
+	else if (config_parse(argc, argv, &cfg, &action, &err))
 		log_error("%s", err.msg);
 	else if (action == CONFIG_SHOW_HELP)
 		status = main_show(config_help());

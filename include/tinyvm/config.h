@@ -34,11 +34,13 @@ enum config_console {
  * struct config_disk - one --disk
  * @path: points into argv's copy in struct config
  * @id:   GET_ID string, "" for "disk0", "disk1" ...
+ * @is_snapshot: what the guest writes leaves the file as it is; never together with @is_readonly
  */
 struct config_disk {
 	const char *path;
 	char id[21];
 	bool is_readonly;
+	bool is_snapshot;
 };
 
 enum config_net_kind {
@@ -79,6 +81,8 @@ struct config_net {
  * struct config - the whole command line
  * @memory: bytes, a multiple of 4096
  * @append: the user's command line, "" for none
+ * @tmpdir: where what is written to snapshots goes, NULL: beside them
+ * @keep_overlay: the file in which the one snapshot keeps it, NULL for none
  * @name:   the machine's, NULL for none
  * @forward: every --publish; they are of the first card of kind CONFIG_NET_USER, and there is one
  * Strings point into argv and live as long.
@@ -91,6 +95,8 @@ struct config {
 	const char *append;
 	struct config_disk disk[CONFIG_DISK_MAX];
 	unsigned disk_count;
+	const char *tmpdir;
+	const char *keep_overlay;
 	const char *name;
 	struct config_net net[CONFIG_NET_MAX];
 	unsigned net_count;

@@ -13,4 +13,12 @@ struct err;
  */
 int machine_main(const struct config *cfg, struct err *err);
 
+/**
+ * commit_main() - `tinyvm commit [--force] OVERLAY`
+ * @argv: from "commit" on
+ *
+ * Return: EXIT_GUEST_OFF, or EXIT_NOT_STARTED with the sentence in @err.
+ */
+int commit_main(int argc, char **argv, struct err *err);
+
 #endif

@@ -20,6 +20,8 @@ const struct config_option config_options[OPT_COUNT] = {
 	[OPT_INITRD] = {"initrd", 'i', "--initrd /boot/initrd.img-$(uname -r)"},
 	[OPT_APPEND] = {"append", 'a', "--append \"root=/dev/vda rw\""},
 	[OPT_DISK] = {"disk", 'd', "--disk root.img"},
+	[OPT_TMPDIR] = {"tmpdir", 0, "--tmpdir /var/tmp"},
+	[OPT_KEEP_OVERLAY] = {"keep-overlay", 0, "--keep-overlay root.overlay"},
 	[OPT_MEMORY] = {"memory", 'm', "--memory 2G"},
 	[OPT_CPUS] = {"cpus", 'c', "--cpus 2"},
 	[OPT_NET] = {"net", 0, "--net user"},
@@ -38,13 +40,14 @@ const struct config_option config_options[OPT_COUNT] = {
 };
 
 static const char config_help_text[] =
-	"usage: tinyvm --kernel FILE [OPTION...]\n"
+	"usage: tinyvm --kernel FILE [OPTION...]   or: tinyvm commit OVERLAY\n"
 	"Boots a Linux kernel in a virtual machine, with its console on this terminal.\n"
 	"\n"
 	"  -k, --kernel FILE               bzImage or ELF vmlinux\n"
 	"  -i, --initrd FILE               initial RAM disk\n"
 	"  -a, --append TEXT               kernel arguments, besides console=, root= ...\n"
-	"  -d, --disk FILE[,ro][,id=NAME]  raw image or block device, up to 16 of them\n"
+	"  -d, --disk FILE[,ro|,snapshot]  raw image or device; snapshot: not changed\n"
+	"      --tmpdir DIR, --keep-overlay FILE  where snapshots' writes go; keep them\n"
 	"  -m, --memory SIZE               512M, 2G; a bare number is MiB (default 1G)\n"
 	"  -c, --cpus N                    virtual processors (default 1)\n"
 	"      --net user|tap|socket=PATH  network card; user (passt) needs no privilege\n"
@@ -55,8 +58,7 @@ static const char config_help_text[] =
 	"      --log FILE                  append what the guest prints to FILE, too\n"
 	"      --no-reboot                 end, with status 0, where it would reboot\n"
 	"      --no-auto-args, --no-unpack leave --append, the kernel as they are\n"
-	"  -n, --dry-run                   say what would be built, and build nothing\n"
-	"  -v, --verbose                   say what is done; -vv: what goes wrong inside\n"
+	"  -n, --dry-run; -v, --verbose    say what would be done; what is done (-vv)\n"
 	"  -h, --help, --version           show this; show the version\n"
 	"\n"
 	"Keys: Ctrl-A x quits, Ctrl-A c presses the power button, Ctrl-A h shows all.\n"
@@ -231,6 +233,10 @@ static int config_set_value(struct config_parse *p, enum config_option_id id, ch
 		cfg->append = value;
 	} else if (id == OPT_LOG) {
 		cfg->log_path = value;
+	} else if (id == OPT_TMPDIR) {
+		cfg->tmpdir = value;
+	} else if (id == OPT_KEEP_OVERLAY) {
+		cfg->keep_overlay = value;
 	} else if (id == OPT_DISK) {
 		ret = config_add_disk(p, value);
 	} else if (id == OPT_NET) {
@@ -368,6 +374,25 @@ static const char *config_disk_name(const struct config *cfg, unsigned n,
 	return buf;
 }
 
+static int config_check_snapshots(const struct config_parse *p)
+{
+	const struct config *cfg = &p->cfg;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < cfg->disk_count; i++)
+		count += cfg->disk[i].is_snapshot;
+	if (cfg->keep_overlay && count != 1)
+		return err_set(p->err, -EINVAL,
+			       "--keep-overlay %.200s keeps what is written to one disk, and %s "
+			       "with ,snapshot",
+			       cfg->keep_overlay, count ? "there are several" : "there is none");
+	if (cfg->tmpdir && count == 0)
+		return err_set(p->err, -EINVAL,
+			       "--tmpdir %.200s is for disks with ,snapshot, and there is none",
+			       cfg->tmpdir);
+	return 0;
+}
+
 static int config_check(const struct config_parse *p)
 {
 	const struct config *cfg = &p->cfg;
@@ -388,7 +413,8 @@ static int config_check(const struct config_parse *p)
 					       "%s; give one of them another with ,id=NAME",
 					       cfg->disk[j].path, cfg->disk[i].path, name);
 		}
-	return config_check_nets(cfg, p->err);
+	int ret = config_check_snapshots(p);
+	return ret ? ret : config_check_nets(cfg, p->err);
 }
 
 int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_action *ret_action,

@@ -23,6 +23,8 @@ enum config_option_id {
 	OPT_INITRD,
 	OPT_APPEND,
 	OPT_DISK,
+	OPT_TMPDIR,
+	OPT_KEEP_OVERLAY,
 	OPT_MEMORY,
 	OPT_CPUS,
 	OPT_NET,
@@ -49,7 +51,8 @@ extern const struct config_option config_options[OPT_COUNT];
  * config_memory(): a size with the unit K, M, G or T (powers of 1024, "MiB" and "MB" too, any
  * case); without one it counts MiB. Rounded up to 4 KiB. 1 MiB to GMEM_SIZE_MAX.
  * config_cpus(): 1 to 4096; what KVM allows is not known here.
- * config_disk(): PATH[,ro][,id=NAME], a comma in PATH written twice; splits @text in place.
+ * config_disk(): PATH[,ro][,snapshot][,id=NAME], a comma in PATH written twice; splits @text in
+ * place.
  */
 int config_memory(const char *text, uint64_t *ret_bytes, struct err *err)
 	__attribute__((warn_unused_result));

@@ -25,6 +25,7 @@ static const struct {
 	{"drive", "did you mean --disk?"},
 	{"blockdev", "did you mean --disk?"},
 	{"cdrom", "did you mean --disk FILE,ro?"},
+	{"snapshot", "did you mean --disk FILE,snapshot?"},
 	{"virtio-transport", "did you mean --transport?"},
 	{"nographic", "leave it out: the guest's console is on this terminal already"},
 	{"display", "leave it out: the guest's console is on this terminal already"},

@@ -149,6 +149,8 @@ int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
 	for (const char *word; (word = config_next_word(&rest, false));) {
 		if (strcmp(word, "ro") == 0) {
 			disk.is_readonly = true;
+		} else if (strcmp(word, "snapshot") == 0) {
+			disk.is_snapshot = true;
 		} else if (strncmp(word, "id=", 3) == 0) {
 			int ret = config_disk_id(word + 3, &disk, err);
 			if (ret)
@@ -156,10 +158,16 @@ int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
 		} else {
 			return err_set(err, -EINVAL,
 				       "--disk %.200s: '%.40s' is unknown; after the path may come "
-				       ",ro and ,id=NAME (a comma in the path is written ,,)",
+				       ",ro or ,snapshot and ,id=NAME (a comma in the path is "
+				       "written ,,)",
 				       disk.path, word);
 		}
 	}
+	if (disk.is_readonly && disk.is_snapshot)
+		return err_set(err, -EINVAL,
+			       "--disk %.200s: ro and snapshot exclude each other; both leave the "
+			       "file as it is, and with snapshot the guest can write",
+			       disk.path);
 	*ret_disk = disk;
 	return 0;
 }

@@ -65,7 +65,9 @@ static void dryrun_disks(const struct config *cfg)
 {
 	for (unsigned i = 0; i < cfg->disk_count; i++)
 		printf("  /dev/vd%c  %s%s\n", 'a' + (int)i, cfg->disk[i].path,
-		       cfg->disk[i].is_readonly ? " (read-only)" : "");
+		       cfg->disk[i].is_readonly	  ? " (read-only)"
+		       : cfg->disk[i].is_snapshot ? " (snapshot)"
+						  : "");
 }
 
 static void dryrun_nets(const struct config *cfg, const struct backends *backends)

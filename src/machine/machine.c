@@ -150,6 +150,16 @@ static char *machine_cache_dir(void)
 	return dir;
 }
 
+static int machine_open_disk(struct block **ret_blk, const struct config *cfg,
+			     const struct config_disk *disk, struct err *err)
+{
+	/* A look at the machine leaves no file. */
+	const char *keep = cfg->is_dry_run ? NULL : cfg->keep_overlay;
+	if (disk->is_snapshot)
+		return block_overlay_open(ret_blk, disk->path, cfg->tmpdir, keep, err);
+	return block_raw_open(ret_blk, disk->path, disk->is_readonly, err);
+}
+
 static int machine_open_backends(struct machine *m, struct err *err)
 {
 	const struct config *cfg = m->cfg;
@@ -165,8 +175,7 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	error = boot_image_open(&b->image, cfg->kernel, cfg->is_unpack_wanted, cache, err);
 	free(cache);
 	for (unsigned i = 0; i < cfg->disk_count && !error; i++)
-		error = block_raw_open(&b->disk[i], cfg->disk[i].path, cfg->disk[i].is_readonly,
-				       err);
+		error = machine_open_disk(&b->disk[i], cfg, &cfg->disk[i], err);
 	if (!error)
 		error = netcards_open(b->net, cfg, err);
 	if (error)

@@ -36,15 +36,29 @@ static void fuzz_check_net(const struct config *cfg)
 		abort();
 }
 
+static void fuzz_check_disks(const struct config *cfg)
+{
+	unsigned snapshots = 0;
+
+	for (unsigned i = 0; i < cfg->disk_count; i++) {
+		const struct config_disk *disk = &cfg->disk[i];
+		snapshots += disk->is_snapshot;
+		if (!*disk->path || strlen(disk->id) > 20 ||
+		    (disk->is_snapshot && disk->is_readonly))
+			abort();
+	}
+	if ((cfg->keep_overlay && (snapshots != 1 || !*cfg->keep_overlay)) ||
+	    (cfg->tmpdir && (!snapshots || !*cfg->tmpdir)))
+		abort();
+}
+
 static void fuzz_check(const struct config *cfg)
 {
 	if (!cfg->kernel || cfg->cpus < 1 || cfg->cpus > 4096 || cfg->memory == 0 ||
 	    cfg->memory % 4096 != 0 || cfg->memory > GMEM_SIZE_MAX ||
 	    cfg->disk_count > CONFIG_DISK_MAX)
 		abort();
-	for (unsigned i = 0; i < cfg->disk_count; i++)
-		if (!*cfg->disk[i].path || strlen(cfg->disk[i].id) > 20)
-			abort();
+	fuzz_check_disks(cfg);
 	fuzz_check_net(cfg);
 }
 

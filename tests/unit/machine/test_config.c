@@ -15,6 +15,8 @@ static void test_defaults(void)
 	CHECK_EQ(line.cfg.memory, 1ULL << 30);
 	CHECK_EQ(line.cfg.cpus, 1);
 	CHECK_EQ(line.cfg.disk_count, 0);
+	CHECK(!line.cfg.tmpdir);
+	CHECK(!line.cfg.keep_overlay);
 	CHECK_EQ(line.cfg.net_count, 0);
 	CHECK_EQ(line.cfg.forward_count, 0);
 	CHECK(!line.cfg.name);
@@ -197,6 +199,41 @@ static void test_disks(void)
 	CHECK_STR(line.cfg.disk[2].id, "data");
 }
 
+static void test_snapshots(void)
+{
+	CHECK_EQ(PARSE("-k", "k", "-d", "a", "-d", "b,snapshot", "-d", "c,id=x,snapshot",
+		       "--tmpdir", "/var/tmp"),
+		 0);
+	CHECK(!line.cfg.disk[0].is_snapshot);
+	CHECK(line.cfg.disk[1].is_snapshot);
+	CHECK(!line.cfg.disk[1].is_readonly);
+	CHECK(line.cfg.disk[2].is_snapshot);
+	CHECK_STR(line.cfg.disk[2].id, "x");
+	CHECK_STR(line.cfg.tmpdir, "/var/tmp");
+	CHECK_EQ(PARSE("-k", "k", "-d", "a", "-d", "b,snapshot", "--keep-overlay=b.overlay"), 0);
+	CHECK_STR(line.cfg.keep_overlay, "b.overlay");
+}
+
+static void test_snapshot_mistakes(void)
+{
+	CHECK_REFUSED("--disk a: ro and snapshot exclude each other; both leave the file as it is, "
+		      "and with snapshot the guest can write",
+		      "-k", "k", "-d", "a,snapshot,ro");
+	CHECK_REFUSED("--keep-overlay o keeps what is written to one disk, and there is none with "
+		      ",snapshot",
+		      "-k", "k", "-d", "a", "--keep-overlay", "o");
+	CHECK_REFUSED("--keep-overlay o keeps what is written to one disk, and there are several "
+		      "with ,snapshot",
+		      "-k", "k", "-d", "a,snapshot", "-d", "b,snapshot", "--keep-overlay", "o");
+	CHECK_REFUSED("--tmpdir t is for disks with ,snapshot, and there is none", "-k", "k", "-d",
+		      "a,ro", "--tmpdir", "t");
+	CHECK_REFUSED("--tmpdir needs a value that is not empty, such as --tmpdir /var/tmp", "-k",
+		      "k", "--tmpdir", "");
+	CHECK_REFUSED("--keep-overlay is given twice; leave one of the two out", "-k", "k",
+		      "--keep-overlay", "a", "--keep-overlay", "b");
+	CHECK_REFUSED("unknown option -snapshot; did you mean --disk FILE,snapshot?", "-snapshot");
+}
+
 static void test_disk_commas(void)
 {
 	CHECK_EQ(PARSE("-k", "k", "-d", "a,,"), 0);
@@ -227,11 +264,11 @@ static void test_disk_ids(void)
 
 static void test_disk_mistakes(void)
 {
-	CHECK_REFUSED("--disk a: 'format=raw' is unknown; after the path may come ,ro and ,id=NAME "
-		      "(a comma in the path is written ,,)",
+	CHECK_REFUSED("--disk a: 'format=raw' is unknown; after the path may come ,ro or "
+		      ",snapshot and ,id=NAME (a comma in the path is written ,,)",
 		      "-k", "k", "-d", "a,format=raw");
-	CHECK_REFUSED("--disk a: '' is unknown; after the path may come ,ro and ,id=NAME (a comma "
-		      "in the path is written ,,)",
+	CHECK_REFUSED("--disk a: '' is unknown; after the path may come ,ro or ,snapshot and "
+		      ",id=NAME (a comma in the path is written ,,)",
 		      "-k", "k", "-d", "a,");
 	CHECK_REFUSED("--disk file=a,if=virtio: leave out file= (a path that begins so is written "
 		      "./file=...)",
@@ -433,6 +470,8 @@ int main(void)
 		TEST_CASE(test_memory_out_of_range),
 		TEST_CASE(test_cpus),
 		TEST_CASE(test_disks),
+		TEST_CASE(test_snapshots),
+		TEST_CASE(test_snapshot_mistakes),
 		TEST_CASE(test_disk_commas),
 		TEST_CASE(test_disk_ids),
 		TEST_CASE(test_disk_mistakes),
