@@ -186,6 +186,13 @@ $(BUILD)/guest/kvm_test: tests/guest/kvm_test.c $(BUILD)/san/libtest.a $(BUILD)/
 	@$(CC) $(CPPFLAGS) -Itests/lib $(SAN) -MMD -MP -o $@ $< \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
 
+# The init, its initramfs and its stream against QEMU's devices: tests/run/run.
+$(BUILD)/run/vm: tests/run/vm.c $(foreach f,initramfs run unpack core,$(BUILD)/san/lib$(f).a) Makefile
+	@mkdir -p $(@D)
+	@echo "  TEST $<"
+	@$(CC) $(CPPFLAGS) $(SAN) -MMD -MP -MF $@.d -o $@ $< \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
 guest: $(BUILD)/tinyvm $(GUESTS) $(BUILD)/guest/kvm_test
 	@tests/guest/run $(BUILD)/tinyvm $(BUILD)/guest
 
