@@ -2,8 +2,8 @@
  * A character backend: where a serial port's or a virtio-console's bytes go to and come from.
  *
  * The two ends: a backend (src/chardev: the terminal, a file) implements struct chardev_ops; a
- * device model attaches itself as the client. Bytes for the client arrive on the event loop's
- * thread with the client device's lock held.
+ * device model attaches itself as the client. Bytes for the client arrive with the client device's
+ * lock held: on the event loop's thread, or when it says that it has room.
  */
 #ifndef TINYVM_CHARDEV_H
 #define TINYVM_CHARDEV_H
@@ -33,7 +33,7 @@ struct chardev_client {
  * @attach: remember the client, with the device whose lock guards it; NULLs detach. Tells the
  *          client the window's size at once. Context: the loop does not run, the lock is not held
  * @write:  take up to @len bytes without blocking; returns how many
- * @resume: the client has room again after it had none
+ * @resume: the client has room again after it had none; may deliver at once
  * @destroy: write out what is buffered as far as the sink takes it, then free
  */
 struct chardev_ops {

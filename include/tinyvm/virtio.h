@@ -62,6 +62,13 @@ int virtio_console_create(struct virtio_device **ret_vd, const char *id, struct 
 			  struct chardev *cd) __attribute__((warn_unused_result));
 
 /**
+ * virtio_port_create() - a named port that is no console, for bytes as they are (section 5.3)
+ * @name: by which programs in the guest find it; outlives the device
+ */
+int virtio_port_create(struct virtio_device **ret_vd, const char *id, struct gmem *gm,
+		       struct chardev *cd, const char *name) __attribute__((warn_unused_result));
+
+/**
  * struct virtio_ring - where a running queue lies, for a server outside the process
  * @desc, @avail, @used: guest physical
  * @base:   the next entry of the available ring to serve
