@@ -259,8 +259,7 @@ static int commit_to(struct raw_file *file, const char *path, struct overlay_inf
 			       "%s: what was written did not reach the disk: %s; see to that and "
 			       "commit %s again",
 			       info->path, strerror(-ret), path);
-	log_info("%s: %llu KiB written, from %s", info->path, (unsigned long long)sectors / 2,
-		 path);
+	log_info("%s: %llu KiB written from %s", info->path, (unsigned long long)sectors / 2, path);
 	if (unlink(path) != 0)
 		return err_set(err, -errno,
 			       "%s: was committed, but cannot be removed: %s; remove it by hand",
@@ -270,7 +269,7 @@ static int commit_to(struct raw_file *file, const char *path, struct overlay_inf
 
 int block_overlay_commit(const char *path, bool is_forced, struct err *err)
 {
-	struct overlay_info info;
+	struct overlay_info info = {0};
 	struct raw_file file = {0}, image;
 	uint64_t size = 0;
 	uint32_t block_size;

@@ -105,7 +105,7 @@ static int overlay_describe(struct overlay_info *info, const struct block *image
 	overlay_identify(&info->identity, &st);
 	bool is_usable = overlay_is_path_usable(path);
 	if (is_usable)
-		strcpy(info->path, path);
+		memcpy(info->path, path, strlen(path) + 1);
 	free(path);
 	if (!is_usable)
 		return err_set(err, -EINVAL,
@@ -175,7 +175,7 @@ static int overlay_open_store(struct block **ret_store, const struct block *imag
 			      const char *dir, const char *keep_path, bool is_uring_wanted,
 			      struct err *err)
 {
-	struct overlay_info info;
+	struct overlay_info info = {0};
 	int fd = -1;
 	int ret;
 
@@ -200,7 +200,7 @@ static int overlay_open_store(struct block **ret_store, const struct block *imag
 int overlay_open(struct block **ret_blk, const char *path, const char *dir, const char *keep_path,
 		 bool is_uring_wanted, struct err *err)
 {
-	struct block *image, *store;
+	struct block *image = NULL, *store = NULL;
 	int ret = raw_open(&image, path, true, is_uring_wanted, err);
 	if (ret != 0)
 		return ret;

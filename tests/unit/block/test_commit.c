@@ -4,6 +4,7 @@
 #include "test.h"
 #include <endian.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -132,7 +133,11 @@ static void test_commit_makes_the_image_what_the_guest_saw(void)
 	CHECK_EQ(access(kept, F_OK), -1);
 	CHECK_EQ(stat(image, &after), 0);
 	CHECK_EQ(after.st_size, IMAGE_SIZE);
-	CHECK(after.st_blocks <= before.st_blocks);
+	/* Zeroes give the space back, where the file system can: ask it. */
+	int fd = open(image, O_RDWR | O_CLOEXEC);
+	bool can = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 512) == 0;
+	close(fd);
+	CHECK(!can || after.st_blocks < before.st_blocks);
 	check_refused(kept, false, -ENOENT, kept);
 }
 
