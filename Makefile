@@ -7,7 +7,7 @@ PREFIX  ?= /usr/local
 CLANG   ?= clang
 
 # Folders of src/ with the folders each may call; also the order on the link line.
-FOLDERS := machine kvm boot initramfs run virtio pci legacy block net chardev unpack core
+FOLDERS := machine kvm boot initramfs run virtio pci legacy block net fs chardev unpack core
 
 WARN    := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wwrite-strings -Wformat=2 -Werror
@@ -106,6 +106,7 @@ uses_legacy  := core
 uses_virtio  := pci core
 uses_block   := core
 uses_net     := core
+uses_fs      := core
 uses_chardev := core
 uses_unpack  := core
 uses_boot    := unpack core
