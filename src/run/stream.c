@@ -140,7 +140,7 @@ static void stream_pump(struct run_stream *s)
 
 static void stream_tell_input(struct run_stream *s)
 {
-	if (!s->is_input_short)
+	if (!s->is_input_short || s->stage == STAGE_OVER || (!s->window && !s->is_stdin_closed))
 		return;
 	s->is_input_short = false;
 	s->client->input(s->ctx);
