@@ -58,6 +58,19 @@ void boot_image_close(struct boot_image *image);
 /* One line for -v: format, kernel version, how it is entered and why. Valid while @image is. */
 const char *boot_image_how(const struct boot_image *image);
 
+/**
+ * boot_image_release() - what the kernel calls itself (uname -r), and its modules' directory
+ *
+ * Of a bzImage from its header, else from the banner in the kernel, which is searched for it.
+ * Return: 0, -ENOENT when there is no such thing, -errno when the kernel cannot be read.
+ */
+#define BOOT_RELEASE_MAX 65
+int boot_image_release(const struct boot_image *image, char ret_release[BOOT_RELEASE_MAX])
+	__attribute__((warn_unused_result));
+
+/* Is it a kernel of 64 bits? Else its programs are i386's. */
+bool boot_image_is_64bit(const struct boot_image *image);
+
 /* Longest command line the kernel takes, without the final NUL. */
 size_t boot_image_cmdline_max(const struct boot_image *image);
 
@@ -74,6 +87,8 @@ struct boot_reserved {
 /**
  * struct boot_linux - what to boot
  * @initrd_path: or NULL
+ * @initrd_data: @initrd_size bytes more of it, which follow those of the file where there is one;
+ *or NULL. The kernel unpacks one archive after the other, so that the latter's files win
  * @cmdline: final command line
  * @rsdp:    guest physical address of the ACPI RSDP, 0 for none
  * @reserved: ranges inside RAM taken by firmware tables (sorted by address), and the ECAM window
@@ -81,6 +96,8 @@ struct boot_reserved {
 struct boot_linux {
 	struct boot_image *image;
 	const char *initrd_path;
+	const void *initrd_data;
+	uint64_t initrd_size;
 	const char *cmdline;
 	gpa_t rsdp;
 	const struct boot_reserved *reserved;

@@ -14,7 +14,6 @@
  */
 #include "image.h"
 
-#include "bzimage.h"
 #include "cache.h"
 #include "file.h"
 #include "identify.h"
@@ -165,6 +164,7 @@ static int image_open_bzimage(struct boot_image *image, uint64_t size, const uin
 		return err_set(err, rc, "kernel '%s' cannot be read: %s", image->path,
 			       strerror(-rc));
 	image->hdr = bz.hdr;
+	memcpy(image->release, bz.release, sizeof(image->release));
 	image_say(image, "bzImage%s%s, boot protocol %u.%02u", bz.release[0] ? ", Linux " : "",
 		  bz.release, bz.hdr.version >> 8, bz.hdr.version & 0xff);
 

@@ -2,6 +2,7 @@
 #ifndef BOOT_IMAGE_H
 #define BOOT_IMAGE_H
 
+#include "bzimage.h"
 #include "vmlinux.h"
 
 #include <spec/linux_boot.h>
@@ -18,6 +19,7 @@
  * @vmlinux:  what to copy and where to enter, whatever the format: a kernel that unpacks itself is
  *            one extent with its unpacking space behind it
  * @is_long_mode: enter by the 64-bit protocol
+ * @release: as a bzImage's header says, else ""
  */
 struct boot_image {
 	char *path;
@@ -26,6 +28,7 @@ struct boot_image {
 	struct setup_header hdr;
 	struct vmlinux vmlinux;
 	bool is_long_mode;
+	char release[BZIMAGE_RELEASE_MAX];
 	char how[IMAGE_HOW_MAX];
 };
 

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <tinyvm/err.h>
 #include <unistd.h>
@@ -117,43 +118,70 @@ static bool initrd_place(const struct boot_linux *boot, uint64_t size, uint64_t 
 	}
 }
 
-static int linux_load_initrd(struct gmem *gm, const struct boot_linux *boot, gpa_t *ret_gpa,
-			     uint64_t *ret_size, struct err *err)
+/* What the user would call it. */
+static const char *initrd_name(const struct boot_linux *boot, char buf[ERR_MSG_MAX])
+{
+	if (!boot->initrd_path)
+		return "the initramfs";
+	snprintf(buf, ERR_MSG_MAX, "initrd '%s'", boot->initrd_path);
+	return buf;
+}
+
+/* The place for @size bytes, or a sentence. */
+static int initrd_find_place(const struct gmem *gm, const struct boot_linux *boot, uint64_t size,
+			     gpa_t *ret_gpa, struct err *err)
 {
 	const struct boot_image *image = boot->image;
-	int fd;
-	uint64_t size;
-	int rc = file_open(boot->initrd_path, "initrd", &fd, &size, err);
-	if (rc)
-		return rc;
-
+	char name[ERR_MSG_MAX];
 	uint64_t limit = bzimage_initrd_max(&image->hdr) + 1;
 	if (limit > low_ram_end(gm))
 		limit = low_ram_end(gm);
-	gpa_t gpa;
-	if (!initrd_place(boot, size, limit, &gpa)) {
-		uint64_t need = image->vmlinux.end + reserved_in_ram(gm, boot) + size + PAGE;
-		close(fd);
-		if (need > bzimage_initrd_max(&image->hdr) || need > GMEM_HOLE_START)
-			return err_set(err, -EFBIG,
-				       "initrd '%s' of %" PRIu64
-				       " MiB is too big for this kernel in any amount of memory",
-				       boot->initrd_path, mib_up(size));
-		return err_set(err, -ENOMEM,
-			       "initrd '%s' of %" PRIu64 " MiB does not fit: with kernel '%s' it "
-			       "needs at least %" PRIu64 " MiB of memory and the guest has %" PRIu64
-			       " MiB",
-			       boot->initrd_path, mib_up(size), image->path, mib_up(need),
-			       gmem_size(gm) / MIB);
-	}
-	rc = file_read_gmem(gm, gpa, size, fd, 0);
-	close(fd);
-	if (rc == -ENODATA)
-		return err_set(err, rc, "initrd '%s' became shorter while it was read",
-			       boot->initrd_path);
+	if (initrd_place(boot, size, limit, ret_gpa))
+		return 0;
+	uint64_t need = image->vmlinux.end + reserved_in_ram(gm, boot) + size + PAGE;
+	if (need > bzimage_initrd_max(&image->hdr) || need > GMEM_HOLE_START)
+		return err_set(err, -EFBIG,
+			       "%s of %" PRIu64
+			       " MiB is too big for this kernel in any amount of memory",
+			       initrd_name(boot, name), mib_up(size));
+	return err_set(err, -ENOMEM,
+		       "%s of %" PRIu64 " MiB does not fit: with kernel '%s' it needs at least "
+		       "%" PRIu64 " MiB of memory and the guest has %" PRIu64 " MiB",
+		       initrd_name(boot, name), mib_up(size), image->path, mib_up(need),
+		       gmem_size(gm) / MIB);
+}
+
+/* The file, then what is in memory: the kernel wants that one at a multiple of 4 bytes. */
+static int linux_load_initrd(struct gmem *gm, const struct boot_linux *boot, gpa_t *ret_gpa,
+			     uint64_t *ret_size, struct err *err)
+{
+	int fd = -1, rc = 0;
+	uint64_t file_size = 0;
+	if (boot->initrd_path)
+		rc = file_open(boot->initrd_path, "initrd", &fd, &file_size, err);
 	if (rc)
-		return err_set(err, rc, "initrd '%s' cannot be read: %s", boot->initrd_path,
-			       strerror(-rc));
+		return rc;
+
+	gpa_t gpa = 0;
+	uint64_t data_at = boot->initrd_data ? (file_size + 3) & ~3ULL : file_size;
+	uint64_t size = data_at + (boot->initrd_data ? boot->initrd_size : 0);
+	rc = initrd_find_place(gm, boot, size, &gpa, err);
+	if (!rc && fd >= 0) {
+		rc = file_read_gmem(gm, gpa, file_size, fd, 0);
+		if (rc == -ENODATA)
+			err_set(err, rc, "initrd '%s' became shorter while it was read",
+				boot->initrd_path);
+		else if (rc)
+			err_set(err, rc, "initrd '%s' cannot be read: %s", boot->initrd_path,
+				strerror(-rc));
+	}
+	if (fd >= 0)
+		close(fd);
+	if (rc)
+		return rc;
+	if (boot->initrd_data && gmem_write(gm, gpa + data_at, boot->initrd_data,
+					    boot->initrd_size) != 0) /* there is a place for it */
+		return err_set(err, -EFAULT, "the initramfs cannot be written to guest memory");
 	*ret_gpa = gpa;
 	*ret_size = size;
 	return 0;
@@ -231,7 +259,7 @@ int boot_linux_load(struct gmem *gm, const struct boot_linux *boot, struct boot_
 	gpa_t initrd = 0;
 	uint64_t initrd_size = 0;
 	int rc = linux_load_kernel(gm, boot, err);
-	if (!rc && boot->initrd_path)
+	if (!rc && (boot->initrd_path || boot->initrd_data))
 		rc = linux_load_initrd(gm, boot, &initrd, &initrd_size, err);
 	if (rc)
 		return rc;

@@ -85,6 +85,34 @@ static void test_gzip_elf_is_unpacked(void)
 	free(elf);
 }
 
+static void test_release_is_in_the_header_or_the_banner(void)
+{
+	struct boot_image *image;
+	struct err err;
+	char release[BOOT_RELEASE_MAX];
+	size_t len, bz_len;
+	uint8_t *elf = kernel_make_elf(&len), *bz = kernel_make_bzimage("neither", 7, &bz_len);
+	CHECK_EQ(open_bytes(&image, bz, bz_len, &err), 0);
+	CHECK_EQ(boot_image_release(image, release), 0);
+	CHECK_STR(release, "6.6.6-test");
+	CHECK(boot_image_is_64bit(image));
+	boot_image_close(image);
+
+	CHECK_EQ(open_bytes(&image, elf, len, &err), 0);
+	CHECK_EQ(boot_image_release(image, release), -ENOENT);
+	CHECK(boot_image_is_64bit(image));
+	uint64_t at = image->vmlinux.extent[image->vmlinux.count - 1].offset + 100;
+	boot_image_close(image);
+	strcpy((char *)elf + at, "Linux version %s (");
+	strcpy((char *)elf + at + 50, "Linux version 5.4.3-x+ (who@where) #1");
+	CHECK_EQ(open_bytes(&image, elf, len, &err), 0);
+	CHECK_EQ(boot_image_release(image, release), 0);
+	CHECK_STR(release, "5.4.3-x+");
+	boot_image_close(image);
+	free(elf);
+	free(bz);
+}
+
 static const struct {
 	const char *name;
 	const char *command;
@@ -409,6 +437,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		TEST_CASE(test_elf_is_entered_where_it_says),
 		TEST_CASE(test_gzip_elf_is_unpacked),
+		TEST_CASE(test_release_is_in_the_header_or_the_banner),
 		TEST_CASE(test_every_payload_format_is_unpacked),
 		TEST_CASE(test_damaged_payload_is_left_to_the_kernel),
 		TEST_CASE(test_no_unpack_and_old_protocols_unpack_themselves),

@@ -241,6 +241,36 @@ static void test_initrd_lies_as_high_as_it_may(void)
 	guest_drop();
 }
 
+static void test_initrd_in_memory_follows_the_files_bytes(void)
+{
+	static const char more[] = "an archive in memory";
+	struct boot_linux boot = {.cmdline = "", .initrd_data = more, .initrd_size = sizeof(more)};
+	char got[sizeof(more)];
+	CHECK_EQ(guest_boot(bz, bz_len, 64 * MIB, &boot), 0);
+	CHECK_EQ(zp.hdr.ramdisk_size, sizeof(more));
+	CHECK_EQ(zp.hdr.ramdisk_image, 64 * MIB - 0x1000);
+	CHECK_EQ(gmem_read(gm, zp.hdr.ramdisk_image, got, sizeof(got)), 0);
+	CHECK_STR(got, more);
+
+	char odd[160];
+	snprintf(odd, sizeof(odd), "%s/odd", dir);
+	kernel_write_file(odd, "12345", 5);
+	boot.initrd_path = odd;
+	CHECK_EQ(guest_boot(bz, bz_len, 64 * MIB, &boot), 0);
+	CHECK_EQ(zp.hdr.ramdisk_size, 8 + sizeof(more));
+	CHECK_EQ(gmem_read(gm, zp.hdr.ramdisk_image, got, 8), 0);
+	CHECK(memcmp(got, "12345\0\0", 8) == 0);
+	CHECK_EQ(gmem_read(gm, zp.hdr.ramdisk_image + 8, got, sizeof(got)), 0);
+	CHECK_STR(got, more);
+	unlink(odd);
+
+	boot.initrd_path = NULL;
+	boot.initrd_size = 60 * MIB;
+	CHECK_EQ(guest_boot(bz, bz_len, 64 * MIB, &boot), -ENOMEM);
+	CHECK(strstr(err.msg, "the initramfs of 60 MiB does not fit: with kernel"));
+	guest_drop();
+}
+
 static void test_initrd_that_cannot_be_had_gets_a_sentence(void)
 {
 	struct boot_linux boot = {.cmdline = "", .initrd_path = "/nonexistent/initrd"};
@@ -359,6 +389,7 @@ int main(void)
 		TEST_CASE(test_32bit_entry_has_no_paging),
 		TEST_CASE(test_command_line_limit_is_the_kernels),
 		TEST_CASE(test_initrd_lies_as_high_as_it_may),
+		TEST_CASE(test_initrd_in_memory_follows_the_files_bytes),
 		TEST_CASE(test_initrd_that_cannot_be_had_gets_a_sentence),
 		TEST_CASE(test_kernel_that_does_not_fit_says_what_it_needs),
 		TEST_CASE(test_e820_of_a_small_guest),
