@@ -19,9 +19,8 @@
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
 #include <tinyvm/log.h>
+#include <tinyvm/sink.h>
 #include <unistd.h>
-
-#include "sink.h"
 
 #define TICK_NS 1000000
 

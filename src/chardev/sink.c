@@ -3,8 +3,6 @@
  * shell; so the same terminal or pipe is opened once more. Where that cannot be done (no
  * permission for the terminal after su), a write follows poll() and is small enough not to block.
  */
-#include "sink.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
+#include <tinyvm/sink.h>
 #include <unistd.h>
 
 /* poll() promises room for this much in a pipe, and for a character on a terminal. */

@@ -24,11 +24,11 @@
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
 #include <tinyvm/terminal.h>
+#include <tinyvm/tty.h>
 #include <unistd.h>
 
 #include "escape.h"
 #include "output.h"
-#include "tty.h"
 
 #define INPUT_BUFFER 4096
 #define LINE_MAX_LEN 255

@@ -6,13 +6,12 @@
  * the terminal and hand on to whoever was to handle the signal before, as a rule the default
  * action. SIGKILL cannot be caught; the shell then brings its own modes.
  */
-#include "tty.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <tinyvm/tty.h>
 #include <unistd.h>
 
 static const int crash_signals[] = {

@@ -1,6 +1,6 @@
 /* The user's terminal as a device: raw mode, its restoration on every way out, its size. */
-#ifndef CHARDEV_TTY_H
-#define CHARDEV_TTY_H
+#ifndef TINYVM_TTY_H
+#define TINYVM_TTY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* Standard output as something that can be written without ever blocking. */
-#ifndef CHARDEV_SINK_H
-#define CHARDEV_SINK_H
+#ifndef TINYVM_SINK_H
+#define TINYVM_SINK_H
 
 #include <stdbool.h>
 #include <stddef.h>
