@@ -11,12 +11,14 @@ struct err;
 #define CONFIG_DISK_MAX	   16
 #define CONFIG_NET_MAX	   8
 #define CONFIG_FORWARD_MAX 64
+#define CONFIG_SHARE_MAX   16
 
 enum exit_code {
 	EXIT_GUEST_OFF = 0,
 	EXIT_GUEST_PANIC = 120,
 	EXIT_TRIPLE_FAULT = 121,
 	EXIT_KVM_FAILED = 122,
+	EXIT_TIMEOUT = 124,
 	EXIT_NOT_STARTED = 125,
 	EXIT_SIGNAL_BASE = 128,
 };
@@ -78,11 +80,23 @@ struct config_net {
 };
 
 /**
+ * struct config_share - a directory of the host in the guest
+ * @tag: what the guest mounts it by
+ */
+struct config_share {
+	const char *path;
+	char tag[16];
+	bool is_readonly;
+};
+
+/**
  * struct config - the whole command line
  * @memory: bytes, a multiple of 4096
+ * @initrd_data: @initrd_size bytes of it in memory, NULL for none
  * @append: the user's command line, "" for none
  * @tmpdir: where what is written to snapshots goes, NULL: beside them
  * @keep_overlay: the file in which the one snapshot keeps it, NULL for none
+ * @port:   name of a port for something other than a console, NULL for none
  * @name:   the machine's, NULL for none
  * @forward: every --publish; they are of the first card of kind CONFIG_NET_USER, and there is one
  * Strings point into argv and live as long.
@@ -92,11 +106,16 @@ struct config {
 	unsigned cpus;
 	const char *kernel;
 	const char *initrd;
+	const void *initrd_data;
+	uint64_t initrd_size;
 	const char *append;
 	struct config_disk disk[CONFIG_DISK_MAX];
 	unsigned disk_count;
 	const char *tmpdir;
 	const char *keep_overlay;
+	struct config_share share[CONFIG_SHARE_MAX];
+	unsigned share_count;
+	const char *port;
 	const char *name;
 	struct config_net net[CONFIG_NET_MAX];
 	unsigned net_count;

@@ -5,6 +5,7 @@
 #include "cmdline.h"
 #include "dryrun.h"
 #include "end.h"
+#include "front.h"
 #include "pc.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <tinyvm/chardev.h>
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
+#include <tinyvm/fs.h>
 #include <tinyvm/kvm.h>
 #include <tinyvm/log.h>
 #include <tinyvm/machine.h>
@@ -27,10 +29,12 @@
 
 /**
  * struct machine - a run
+ * @front: who stands where the terminal would, NULL for nobody
  * @end: why it ends
  */
 struct machine {
 	const struct config *cfg;
+	struct front *front;
 	struct backends backends;
 	struct pc pc;
 	char *cmdline;
@@ -105,8 +109,11 @@ static void machine_signal_ready(void *ctx, uint32_t events)
 	struct machine *m = ctx;
 	struct signalfd_siginfo info;
 	(void)events;
-	if (read(m->sigfd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		machine_signalled(m, (int)info.ssi_signo);
+	if (read(m->sigfd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	int signo = (int)info.ssi_signo;
+	if (!m->front || !m->front->ops->signalled(m->front, signo))
+		machine_signalled(m, signo);
 }
 
 /* SIGINT and its like end the run in good order: the terminal restored, disk requests finished. */
@@ -160,6 +167,20 @@ static int machine_open_disk(struct block **ret_blk, const struct config *cfg,
 	return block_raw_open(ret_blk, disk->path, disk->is_readonly, err);
 }
 
+static int machine_open_shares(struct machine *m, struct err *err)
+{
+	const struct config *cfg = m->cfg;
+	int error = 0;
+	for (unsigned i = 0; i < cfg->share_count && !error; i++) {
+		const struct fs_share_options opt = {
+			.is_readonly = cfg->share[i].is_readonly,
+			.files_max = fs_share_files_max(cfg->share_count),
+		};
+		error = fs_share_open(&m->backends.share[i], cfg->share[i].path, &opt, err);
+	}
+	return error;
+}
+
 static int machine_open_backends(struct machine *m, struct err *err)
 {
 	const struct config *cfg = m->cfg;
@@ -176,6 +197,8 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	free(cache);
 	for (unsigned i = 0; i < cfg->disk_count && !error; i++)
 		error = machine_open_disk(&b->disk[i], cfg, &cfg->disk[i], err);
+	if (!error)
+		error = machine_open_shares(m, err);
 	if (!error)
 		error = netcards_open(b->net, cfg, err);
 	if (error)
@@ -194,6 +217,8 @@ static void machine_close_backends(struct machine *m)
 	struct backends *b = &m->backends;
 	for (unsigned i = 0; i < CONFIG_DISK_MAX; i++)
 		block_destroy(b->disk[i]);
+	for (unsigned i = 0; i < CONFIG_SHARE_MAX; i++)
+		fs_destroy(b->share[i]);
 	netcards_close(b->net);
 	if (b->image)
 		boot_image_close(b->image);
@@ -210,6 +235,37 @@ static int machine_open_terminal(struct machine *m, struct err *err)
 		.ctx = m,
 	};
 	return terminal_create(&m->backends.console, m->backends.loop, &cfg, err);
+}
+
+static void machine_front_end(void *ctx)
+{
+	machine_set_end(ctx, END_OFF);
+}
+
+static void machine_front_interrupt(void *ctx, int signo)
+{
+	machine_signalled(ctx, signo);
+}
+
+static int machine_open_front(struct machine *m, struct err *err)
+{
+	struct front *front = m->front;
+	if (!front)
+		return machine_open_terminal(m, err);
+	front->loop = m->backends.loop;
+	front->line = machine_console_line;
+	front->end = machine_front_end;
+	front->interrupt = machine_front_interrupt;
+	front->machine = m;
+	return front->ops->open(front, &m->backends.console, &m->backends.port, err);
+}
+
+static void machine_close_front(struct machine *m)
+{
+	if (m->front)
+		m->front->ops->close(m->front);
+	chardev_destroy(m->backends.console);
+	chardev_destroy(m->backends.port);
 }
 
 static void machine_log_line(void *arg, const char *text)
@@ -306,7 +362,7 @@ static int machine_run(struct machine *m, struct err *err)
 
 	int error = machine_open_signals(m, err);
 	if (!error)
-		error = machine_open_terminal(m, err);
+		error = machine_open_front(m, err);
 	do {
 		if (!error)
 			error = machine_run_once(m, err);
@@ -315,14 +371,14 @@ static int machine_run(struct machine *m, struct err *err)
 			log_info("the guest asked for a reset");
 	} while (!error && end == END_RESET && m->cfg->is_reboot_allowed);
 
-	chardev_destroy(m->backends.console);
+	machine_close_front(m);
 	machine_close_signals(m);
 	return error ? EXIT_NOT_STARTED : machine_exit_code(&m->end);
 }
 
-int machine_main(const struct config *cfg, struct err *err)
+int machine_main_front(const struct config *cfg, struct front *front, struct err *err)
 {
-	struct machine m = {.cfg = cfg, .sigfd = -1};
+	struct machine m = {.cfg = cfg, .front = front, .sigfd = -1};
 	int status = EXIT_NOT_STARTED;
 
 	if (machine_open_backends(&m, err) == 0)
@@ -330,4 +386,9 @@ int machine_main(const struct config *cfg, struct err *err)
 					 : machine_run(&m, err);
 	machine_close_backends(&m);
 	return status;
+}
+
+int machine_main(const struct config *cfg, struct err *err)
+{
+	return machine_main_front(cfg, NULL, err);
 }

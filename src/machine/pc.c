@@ -13,6 +13,7 @@
 #include <tinyvm/block.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/err.h>
+#include <tinyvm/fs.h>
 #include <tinyvm/gmem.h>
 #include <tinyvm/kvm.h>
 #include <tinyvm/log.h>
@@ -203,6 +204,11 @@ static int pc_attach_mmio(struct pc *pc, struct pc_virtio *v, unsigned n, struct
 /* Takes @vd over, whatever comes of it. */
 static int pc_add_virtio(struct pc *pc, struct virtio_device *vd, struct err *err)
 {
+	if (pc->virtio_count == BOARD_VIRTIO_MAX) {
+		device_destroy(virtio_to_device(vd));
+		return err_set(err, -ENOSPC, "the board has no room for more than %d devices",
+			       BOARD_VIRTIO_MAX);
+	}
 	unsigned n = pc->virtio_count++;
 	struct pc_virtio *v = &pc->virtio[n];
 	struct kick_sink kick = {0};
@@ -291,6 +297,36 @@ static int pc_add_net(struct pc *pc, unsigned n, struct err *err)
 	return error ? err_set(err, error, "--net: %s: %s", card->id, strerror(-error)) : 0;
 }
 
+static const char *const share_id[CONFIG_SHARE_MAX] = {
+	"share0", "share1", "share2",  "share3",  "share4",  "share5",	"share6",  "share7",
+	"share8", "share9", "share10", "share11", "share12", "share13", "share14", "share15"};
+
+#define SHARE_QUEUES_MAX 4
+
+static int pc_add_share(struct pc *pc, unsigned n, struct err *err)
+{
+	const struct config_share *share = &pc->cfg->share[n];
+	struct fs *fs = pc->backends->share[n];
+	unsigned queues = pc->cfg->cpus < SHARE_QUEUES_MAX ? pc->cfg->cpus : SHARE_QUEUES_MAX;
+	struct virtio_device *vd;
+
+	if (virtio_fs_create(&vd, share_id[n], pc->gm, fs, share->tag, queues) != 0)
+		return pc_no_memory(err);
+	int error = pc_add_virtio(pc, vd, err);
+	if (error)
+		return error;
+	error = fs->ops->attach(fs, pc->backends->loop, virtio_to_device(vd));
+	return error ? err_set(err, error, "%s: %s", share->path, strerror(-error)) : 0;
+}
+
+static int pc_add_port(struct pc *pc, struct err *err)
+{
+	struct virtio_device *vd;
+	if (virtio_port_create(&vd, "port0", pc->gm, pc->backends->port, pc->cfg->port) != 0)
+		return pc_no_memory(err);
+	return pc_add_virtio(pc, vd, err);
+}
+
 /* Disks first, so that the first --disk is the first function and /dev/vda; then network cards. */
 static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 {
@@ -302,6 +338,10 @@ static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 		error = pc_add_disk(pc, i, err);
 	for (unsigned i = 0; i < pc->cfg->net_count && !error; i++)
 		error = pc_add_net(pc, i, err);
+	for (unsigned i = 0; i < pc->cfg->share_count && !error; i++)
+		error = pc_add_share(pc, i, err);
+	if (!error && pc->cfg->port)
+		error = pc_add_port(pc, err);
 	if (error)
 		return error;
 
@@ -410,6 +450,8 @@ int pc_load(struct pc *pc, const char *cmdline, struct err *err)
 	const struct boot_linux boot = {
 		.image = pc->backends->image,
 		.initrd_path = pc->cfg->initrd,
+		.initrd_data = pc->cfg->initrd_data,
+		.initrd_size = pc->cfg->initrd_size,
 		.cmdline = cmdline,
 		.rsdp = BOARD_RSDP_GPA,
 		.reserved = pc->reserved,
@@ -434,6 +476,9 @@ void pc_destroy(struct pc *pc)
 	for (unsigned i = 0; i < pc->cfg->net_count; i++)
 		pc->backends->net[i].nif->ops->attach(pc->backends->net[i].nif, NULL, NULL, NULL,
 						      NULL);
+	for (unsigned i = 0; i < pc->cfg->share_count; i++)
+		if (pc->backends->share[i])
+			pc->backends->share[i]->ops->attach(pc->backends->share[i], NULL, NULL);
 	while (pc->device_count)
 		device_destroy(pc->device[--pc->device_count]);
 	for (unsigned i = 0; i < pc->virtio_count; i++) {

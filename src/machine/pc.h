@@ -16,6 +16,7 @@ struct block;
 struct bus;
 struct chardev;
 struct evloop;
+struct fs;
 struct kvm_msi;
 struct kvm_vm;
 struct pci_host;
@@ -27,6 +28,8 @@ struct virtio_device;
  * @console: NULL for nobody (--dry-run)
  * @disk:    cfg->disk_count of them; NULLs for --dry-run's look at an image in use
  * @net:     cfg->net_count of them
+ * @share:   cfg->share_count of them
+ * @port:    what cfg->port leads to, NULL for nothing
  */
 struct backends {
 	struct evloop *loop;
@@ -34,6 +37,8 @@ struct backends {
 	struct chardev *console;
 	struct block *disk[CONFIG_DISK_MAX];
 	struct netcard net[CONFIG_NET_MAX];
+	struct fs *share[CONFIG_SHARE_MAX];
+	struct chardev *port;
 };
 
 /**

@@ -1,0 +1,49 @@
+/*
+ * A front: what deals with the user in the place of the terminal, when the machine's console is not
+ * what he came for (`tinyvm run`).
+ */
+#ifndef FRONT_H
+#define FRONT_H
+
+#include <stdbool.h>
+
+struct chardev;
+struct config;
+struct err;
+struct evloop;
+struct front;
+
+/**
+ * struct front_ops
+ * @open:  make what the console and cfg->port lead to, which the machine destroys. -errno with a
+ *         sentence
+ * @close: nothing will be called any more, and the loop does not run
+ * @signalled: a signal for the process: true when it has been dealt with, else it ends the machine
+ */
+struct front_ops {
+	int (*open)(struct front *front, struct chardev **ret_console, struct chardev **ret_port,
+		    struct err *err);
+	void (*close)(struct front *front);
+	bool (*signalled)(struct front *front, int signo);
+};
+
+/**
+ * struct front - the head of one; all but @ops is filled in by the machine before @open
+ * @line: to be told of each line of the console's, with the console's lock held
+ * @end:  switches the machine off; any thread
+ * @interrupt: ends the machine as the signal @signo would; any thread
+ * @machine: for them
+ */
+struct front {
+	const struct front_ops *ops;
+	struct evloop *loop;
+	void (*line)(void *machine, const char *line);
+	void (*end)(void *machine);
+	void (*interrupt)(void *machine, int signo);
+	void *machine;
+};
+
+/* machine_main() with @front, NULL for the terminal. */
+int machine_main_front(const struct config *cfg, struct front *front, struct err *err);
+
+#endif
