@@ -24,15 +24,15 @@
 	 1u << CAP_FSETID | 1u << CAP_LINUX_IMMUTABLE | 1u << CAP_MKNOD)
 #define ACTING_CAPS (1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_DAC_OVERRIDE)
 
-static int caps_get(struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3])
+/* Both: arrays of _LINUX_CAPABILITY_U32S_3. */
+static int caps_get(struct __user_cap_data_struct *ret_caps)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	return (int)syscall(SYS_capget, &header, caps);
+	return (int)syscall(SYS_capget, &header, ret_caps);
 }
 
 /* The capabilities @caps without @less of the first 32. What is refused stays as it is. */
-static void caps_set(const struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3],
-		     uint32_t less)
+static void caps_set(const struct __user_cap_data_struct *caps, uint32_t less)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct want[_LINUX_CAPABILITY_U32S_3] = {caps[0], caps[1]};
