@@ -34,7 +34,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_
 FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*/fuzz_*.c))
 TLIB  := $(wildcard tests/lib/*.c)
 
-.PHONY: all help check unit replay guest rules lint format bench fuzz install clean
+.PHONY: all help check unit replay guest run-vm rules lint format bench fuzz install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -193,6 +193,12 @@ $(BUILD)/run/vm: tests/run/vm.c $(foreach f,initramfs run unpack core,$(BUILD)/s
 	@echo "  TEST $<"
 	@$(CC) $(CPPFLAGS) $(SAN) -MMD -MP -MF $@.d -o $@ $< \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
+$(BUILD)/run/probe32: tests/run/probe.c src/guest/text.c src/guest/start_32.S src/guest/sys.h Makefile
+	@mkdir -p $(@D)
+	@$(INIT_CC) -Isrc/guest -m32 -o $@ $(filter %.c %.S,$^)
+
+run-vm: $(BUILD)/run/vm $(BUILD)/run/probe32
 
 guest: $(BUILD)/tinyvm $(GUESTS) $(BUILD)/guest/kvm_test
 	@tests/guest/run $(BUILD)/tinyvm $(BUILD)/guest

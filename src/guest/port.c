@@ -32,13 +32,13 @@ static bool port_is_called(const char *entry, const char *name)
 	return text_is(found, name);
 }
 
-/* Return: a descriptor, -ENOENT, -errno. */
+/* Return: a descriptor; -ENOENT: not yet; -ENODEV: there is no driver; -errno. */
 static long port_find(const char *name)
 {
 	char buf[2048] __attribute__((aligned(8)));
 	long dir = sys_open(CLASS, O_RDONLY);
 	if (dir < 0)
-		return dir;
+		return dir == -ENOENT ? -ENODEV : dir;
 	long len, fd = -ENOENT;
 	while (fd == -ENOENT && (len = sys_getdents((int)dir, buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < len && fd == -ENOENT;) {

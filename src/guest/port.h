@@ -27,7 +27,8 @@ struct port {
 
 /**
  * port_open() - find the port by its name and wait for the host's end
- * Return: 0; -ENOENT when it does not appear within some seconds; -errno.
+ * Return: 0; -ENODEV without a driver; -ENOENT when the port does not appear within some seconds;
+ * -errno.
  */
 long port_open(struct port *port, const char *name);
 
