@@ -74,7 +74,7 @@ int cache_recall(int dirfd, int fd, uint64_t off, uint64_t len, struct cache_key
 void cache_remember(int dirfd, int fd, uint64_t off, uint64_t len, const struct cache_key *key)
 {
 	char name[SEEN_NAME_MAX], text[CACHE_NAME_MAX];
-	int64_t changed_s;
+	int64_t changed_s = 0;
 	if (seen_name(fd, off, len, name, &changed_s) != 0 || time(NULL) - changed_s < SEEN_AGE_S)
 		return;
 	cache_name(key, text);

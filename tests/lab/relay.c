@@ -232,8 +232,7 @@ static void start_qemu(struct host *host, char **argv, const char *log)
 		null = fcntl(null, F_DUPFD_CLOEXEC, 4);
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 4);
 		pair[1] = fcntl(pair[1], F_DUPFD_CLOEXEC, 4);
-		if (dup2(null, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
-		    dup2(pair[1], 3) < 0)
+		if (dup2(null, 0) < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || dup2(pair[1], 3) < 0)
 			fail("cannot give QEMU its descriptors: %s", strerror(errno));
 		execvp(argv[0], argv);
 		exec_command(argv);

@@ -19,8 +19,8 @@ struct device;
 /**
  * struct conformance - how to come by a device of the type under test
  * @create:   a device at power-on values, with the same id each time; NULL when there is not enough
- *            memory. Up to four exist at once, and the suite destroys them with device_destroy(). They may share what lies behind @ctx
- *            (fake guest memory, fake wires).
+ *            memory. Up to four exist at once, and the suite destroys them with device_destroy().
+ *            They may share what lies behind @ctx (fake guest memory, fake wires).
  * @scramble: drives one into an interesting state the way a guest or a backend would. Called
  *            without the device's lock, also after a damaged load was survived
  * @ctx:      for both
@@ -34,12 +34,12 @@ struct conformance {
 /**
  * conformance_check() - run the suite inside a test case
  *
- * When any one allocation of its creation fails, there is no device. Two fresh devices save the same bytes; a scrambled one saves other bytes than a fresh one; save
- * A, load into a twin, save the twin: the same bytes; a load over a scrambled device too. A stream
- * cut at any byte, or with any byte changed, is refused. With its checksums made right again, a
- * changed stream may be taken or refused, but the device survives it: it can be resumed, saved,
- * reset. Reset always brings back the bytes of a fresh device.
- * Failures are reported with test_failed().
+ * When any one allocation of its creation fails, there is no device. Two fresh devices save the
+ * same bytes; a scrambled one saves other bytes than a fresh one; save A, load into a twin, save
+ * the twin: the same bytes; a load over a scrambled device too. A stream cut at any byte, or with
+ * any byte changed, is refused. With its checksums made right again, a changed stream may be taken
+ * or refused, but the device survives it: it can be resumed, saved, reset. Reset always brings back
+ * the bytes of a fresh device. Failures are reported with test_failed().
  */
 void conformance_check(const struct conformance *c);
 

@@ -3,12 +3,14 @@
 
 #include <stddef.h>
 
+/* Names that the linker prescribes. NOLINTBEGIN(bugprone-reserved-identifier) */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static unsigned calls_left; /* until the one that fails; 0 when none is to */
 static bool has_failed;
