@@ -4,7 +4,7 @@
 # says in $tmp/NAME.err. The caller has set tmp.
 : "${tmp:?}"
 
-declare -A vm_pid=() vm_in=() vm_out=()
+declare -A vm_pid=() vm_in=() vm_out=() vm_asked=()
 vm_number=0
 
 # vm_note NAME TEXT: a remark in the log, for who reads it after a failure.
@@ -37,6 +37,7 @@ vm_start()
 vm_read()
 {
 	local deadline=$((SECONDS + $2)) status part=''
+	[ -n "${vm_out[$1]-}" ] || return
 	while :; do
 		IFS= read -r -t 1 -u "${vm_out[$1]}" line
 		status=$?
@@ -67,12 +68,16 @@ vm_ready()
 	return 1
 }
 
-# vm_tell NAME COMMAND: has it run, and does not wait. vm_answer is to follow.
+# vm_tell NAME COMMAND: has it run, and does not wait. vm_answer is to follow. Ends of lines in the
+# command are spaces.
 vm_tell()
 {
+	local command=${2//[$'\n\t']/ }
+	[ -n "${vm_in[$1]-}" ] || return
 	vm_number=$((vm_number + 1))
-	printf '%d %s\n' $vm_number "$2" >&"${vm_in[$1]}"
-	vm_note "$1" "$vm_number $2"
+	vm_asked[$1]=$vm_number
+	printf '%d %s\n' $vm_number "$command" >&"${vm_in[$1]}"
+	vm_note "$1" "$vm_number $command"
 }
 
 # vm_answer NAME SECONDS: waits for the end of the last command told; its output is in $answer, its
@@ -83,9 +88,10 @@ vm_answer()
 	answer=''
 	while vm_read "$1" $((deadline - SECONDS)); do
 		case $line in
-		*'guest: done '[0-9]*) return "${line##* }" ;;
+		*"guest: done ${vm_asked[$1]} "*) return "${line##* }" ;;
+		*'guest: done '*) answer='' ;; # of one that took too long
+		*) answer+=$line$'\n' ;;
 		esac
-		answer+=$line$'\n'
 	done
 	return 255
 }
@@ -93,23 +99,24 @@ vm_answer()
 # vm_ask NAME SECONDS COMMAND
 vm_ask()
 {
-	vm_tell "$1" "$3"
-	vm_answer "$1" "$2"
+	vm_tell "$1" "$3" && vm_answer "$1" "$2"
 }
 
 # vm_wait NAME SECONDS: waits for the VMM's end; its exit status is this one's, or 255 and it is
 # killed.
 vm_wait()
 {
-	local deadline=$((SECONDS + $2)) in=${vm_in[$1]} out=${vm_out[$1]} pid=${vm_pid[$1]} status=0
+	local deadline=$((SECONDS + $2)) in out pid status=0
+	[ -n "${vm_pid[$1]-}" ] || return 255
+	in=${vm_in[$1]} out=${vm_out[$1]} pid=${vm_pid[$1]}
 	while vm_read "$1" $((deadline - SECONDS)); do :; done
 	exec {in}>&- {out}<&-
 	unset "vm_in[$1]" "vm_out[$1]" "vm_pid[$1]"
 	if [ $SECONDS -ge $deadline ] && kill -KILL "$pid" 2>/dev/null; then
-		wait "$pid"
+		wait "$pid" 2>/dev/null
 		return 255
 	fi
-	wait "$pid" || status=$?
+	wait "$pid" 2>/dev/null || status=$?
 	vm_note "$1" "status $status"
 	return $status
 }
