@@ -9,6 +9,7 @@
 #include <tinyvm/err.h>
 #include <tinyvm/log.h>
 #include <tinyvm/machine.h>
+#include <tinyvm/run.h>
 #include <unistd.h>
 
 /*
@@ -31,11 +32,16 @@ static int main_show(const char *text)
 	return EXIT_NOT_STARTED;
 }
 
+static void main_set_level(unsigned verbose)
+{
+	log_set_level(verbose == 0 ? LOG_WARN : verbose == 1 ? LOG_INFO : LOG_DEBUG);
+}
+
 static int main_run(const struct config *cfg)
 {
 	struct err err = {0};
 
-	log_set_level(cfg->verbose == 0 ? LOG_WARN : cfg->verbose == 1 ? LOG_INFO : LOG_DEBUG);
+	main_set_level(cfg->verbose);
 	int status = machine_main(cfg, &err);
 	if (status == EXIT_NOT_STARTED)
 		log_error("%s", err.msg);
@@ -47,6 +53,25 @@ static int main_commit(int argc, char **argv)
 	struct err err = {0};
 	int status = commit_main(argc, argv, &err);
 	if (status == EXIT_NOT_STARTED)
+		log_error("%s", err.msg);
+	return status;
+}
+
+static int main_run_command(int argc, char **argv)
+{
+	struct run_config cfg;
+	struct err err = {0};
+	bool is_help = false;
+
+	if (run_config_parse(argc, argv, &cfg, &is_help, &err)) {
+		log_error("%s", err.msg);
+		return EXIT_NOT_STARTED;
+	}
+	if (is_help)
+		return main_show(run_config_help());
+	main_set_level(cfg.verbose);
+	int status = run_main(&cfg, &err);
+	if (err.msg[0])
 		log_error("%s", err.msg);
 	return status;
 }
@@ -70,6 +95,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "commit") == 0)
 		status = main_commit(argc - 1, argv + 1);
+	else if (argc > 1 && strcmp(argv[1], "run") == 0)
+		status = main_run_command(argc - 1, argv + 1);
 	else if (config_parse(argc, argv, &cfg, &action, &err))
 		log_error("%s", err.msg);
 	else if (action == CONFIG_SHOW_HELP)

@@ -36,7 +36,7 @@ static int64_t cmdline_read_disk(void *ctx, void *buf, size_t len, uint64_t offs
 
 bool cmdline_find_root(const struct config *cfg, char ret_suffix[4])
 {
-	if (!cfg->is_auto_args || cfg->initrd || cfg->disk_count == 0 ||
+	if (!cfg->is_auto_args || cfg->initrd || cfg->initrd_data || cfg->disk_count == 0 ||
 	    cmdline_has(cfg->append, "root"))
 		return false;
 

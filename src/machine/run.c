@@ -1,0 +1,261 @@
+/*
+ * `tinyvm run`: makes a machine of what the user wants to run in it, and an exit status of how that
+ * ended. The guest's side is tinyvm's init (src/guest), told what to do by the initramfs that is
+ * put together here.
+ *
+ * Left out on purpose: users of the guest (the command is root there, which is nobody special
+ * here), and kernels without virtio drivers, as a file or a part of the kernel.
+ */
+#include "cmdline.h"
+#include "run_parts.h"
+#include "session.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tinyvm/boot.h>
+#include <tinyvm/err.h>
+#include <tinyvm/initramfs.h>
+#include <tinyvm/log.h>
+#include <tinyvm/run.h>
+#include <tinyvm/tty.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000ULL
+
+/* What the kernel must have, for what. */
+struct run_module {
+	const char *name;
+	const char *why;
+	bool is_needed;
+};
+
+static int run_no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "not enough host memory");
+}
+
+/* The newest of this host's kernels that can be read, to be freed. */
+static char *run_find_kernel(struct err *err)
+{
+	glob_t found = {0};
+	char *kernel = NULL;
+	if (glob("/boot/vmlinuz-*", 0, NULL, &found) != 0)
+		found.gl_pathc = 0;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		if (access(path, R_OK) != 0 || (kernel && strverscmp(path, kernel) < 0))
+			continue;
+		free(kernel);
+		kernel = strdup(path);
+	}
+	globfree(&found);
+	if (!kernel)
+		err_set(err, -ENOENT,
+			"there is no kernel in /boot that this user can read; name one with "
+			"--kernel");
+	return kernel;
+}
+
+/* The directory with modules.dep, to be freed; NULL: there is none, so all must be built in. */
+static char *run_find_modules(const struct run_config *cfg, const char *release)
+{
+	const char *const base = cfg->modules ? cfg->modules : "/lib/modules";
+	const char *const under[] = {cfg->modules ? "." : release, release, "lib/modules"};
+	char *dir, *file;
+	for (unsigned i = 0; i < 3; i++) {
+		if (asprintf(&dir, "%s/%s%s%s", base, under[i], i == 2 ? "/" : "",
+			     i == 2 ? release : "") < 0)
+			return NULL;
+		if (asprintf(&file, "%s/modules.dep", dir) < 0) {
+			free(dir);
+			return NULL;
+		}
+		bool is_there = *release && access(file, R_OK) == 0;
+		free(file);
+		if (is_there)
+			return dir;
+		free(dir);
+	}
+	return NULL;
+}
+
+#define RUN_MODULES_MAX 10
+
+static unsigned run_wanted_modules(const struct run_config *cfg, struct run_module *list)
+{
+	unsigned n = 0;
+	list[n++] = (struct run_module){"virtio_pci", "its devices", true};
+	list[n++] = (struct run_module){"virtio_console", "the command's streams", true};
+	list[n++] = (struct run_module){"virtio_rng", "random numbers", false};
+	if (cfg->image) {
+		list[n++] = (struct run_module){"virtio_blk", "--image", true};
+		list[n++] = (struct run_module){"ext4", "--image", false};
+		list[n++] = (struct run_module){"xfs", "--image", false};
+	}
+	if (cfg->rootfs || cfg->share_count)
+		list[n++] = (struct run_module){"virtiofs",
+						cfg->rootfs ? "directories of the host as its root "
+							      "(a disk would do: --image)"
+							    : "--share and --rw",
+						true};
+	if (cfg->rootfs && !cfg->is_root_writable)
+		list[n++] = (struct run_module){"overlay", "a root that stays as it is", true};
+	if (cfg->net_count)
+		list[n++] = (struct run_module){"virtio_net", "--net", true};
+	return n;
+}
+
+static int run_add_modules(struct initramfs *ia, const struct run_config *cfg, const char *kernel,
+			   const char *release, struct err *err)
+{
+	struct run_module wanted[RUN_MODULES_MAX];
+	const char *names[RUN_MODULES_MAX];
+	enum initramfs_found found[RUN_MODULES_MAX];
+	unsigned count = run_wanted_modules(cfg, wanted);
+	char *dir = run_find_modules(cfg, release);
+
+	if (!dir && cfg->modules)
+		return err_set(err, -ENOENT,
+			       "--modules %.200s: there is no modules.dep for the kernel %.64s",
+			       cfg->modules, release);
+	if (!dir) {
+		log_info("no modules for the kernel %s in /lib/modules, so it must have all "
+			 "drivers built in (else: --modules DIR)",
+			 release);
+		return 0;
+	}
+	for (unsigned i = 0; i < count; i++)
+		names[i] = wanted[i].name;
+	int error = initramfs_add_modules(ia, dir, names, count, found, err);
+	for (unsigned i = 0; i < count && !error; i++)
+		if (found[i] == INITRAMFS_MISSING && wanted[i].is_needed)
+			error = err_set(err, -ENOENT,
+					"kernel %.200s has no %s, which it needs for %s; looked "
+					"for in %.100s",
+					kernel, names[i], wanted[i].why, dir);
+	free(dir);
+	return error;
+}
+
+static int run_pack(struct run_plan *plan, const struct boot_image *image, struct err *err)
+{
+	char release[BOOT_RELEASE_MAX];
+	struct initramfs *ia;
+	if (boot_image_release(image, release) != 0)
+		release[0] = '\0';
+	int error = initramfs_create(&ia);
+	if (error)
+		return run_no_memory(err);
+	if (initramfs_add_init(ia, boot_image_is_64bit(image)) != 0 || run_instruct(ia, plan) != 0)
+		error = run_no_memory(err);
+	if (!error)
+		error = run_add_modules(ia, plan->run, plan->cfg.kernel, release, err);
+	uint8_t *data = NULL;
+	size_t size;
+	if (!error && initramfs_finish(ia, &data, &size) != 0)
+		error = run_no_memory(err);
+	initramfs_destroy(ia);
+	if (error)
+		return error;
+	plan->initrd = data;
+	plan->cfg.initrd_data = data;
+	plan->cfg.initrd_size = size;
+	return 0;
+}
+
+static int run_prepare(struct run_plan *plan, struct err *err)
+{
+	struct boot_image *image;
+	int error = run_plan_machine(plan, err);
+	if (error)
+		return error;
+	/* Only to learn what it is: machine_main() opens it in earnest. */
+	error = boot_image_open(&image, plan->cfg.kernel, false, NULL, err);
+	if (error)
+		return error;
+	error = run_pack(plan, image, err);
+	boot_image_close(image);
+	return error;
+}
+
+static void run_show_console(const struct session *s)
+{
+	if (s->klog.is_live || !s->klog.count)
+		return;
+	log_error("the last lines of its kernel's log:");
+	const char *line;
+	for (unsigned n = 0; (line = klog_line(&s->klog, n)); n++)
+		log_error("  %s", line);
+}
+
+/* @machine: how the machine ended. Return: how the run did, with a sentence for what is not plain.
+ */
+static int run_judge(const struct run_plan *plan, const struct session *s, int machine,
+		     char sentence[ERR_MSG_MAX], struct err *err)
+{
+	bool has_status = atomic_load(&s->stage) == SESSION_ENDED;
+	sentence[0] = '\0';
+	if (machine == EXIT_NOT_STARTED) {
+		snprintf(sentence, ERR_MSG_MAX, "%s", err->msg);
+	} else if (machine != EXIT_GUEST_OFF) {
+		snprintf(sentence, ERR_MSG_MAX, "the machine ended with status %d", machine);
+	} else if (has_status) {
+		if (s->status.is_signal)
+			return EXIT_SIGNAL_BASE + (int)(s->status.value & 0x7f);
+		return (int)(s->status.value & 0xff);
+	} else if (s->is_timeout) {
+		snprintf(sentence, ERR_MSG_MAX, "it took more than %g s (--timeout)",
+			 (double)plan->run->timeout_ms / 1000);
+		log_error("%s", sentence);
+		machine = EXIT_TIMEOUT;
+	} else {
+		machine = EXIT_NOT_STARTED;
+		err_set(err, -EIO, "%s",
+			s->is_failed ? s->sentence
+			: atomic_load(&s->stage) == SESSION_BOOTING
+				? "the guest went off before its init could say a word"
+				: "the guest went off before the command had ended");
+		snprintf(sentence, ERR_MSG_MAX, "%s", err->msg);
+	}
+	return machine;
+}
+
+int run_main(const struct run_config *cfg, struct err *err)
+{
+	uint64_t begin_ns = session_now_ns();
+	struct run_plan *plan = calloc(1, sizeof(*plan));
+	struct session *session = calloc(1, sizeof(*session));
+	char sentence[ERR_MSG_MAX] = "";
+	char *kernel = NULL;
+	int status = EXIT_NOT_STARTED;
+
+	if (!plan || !session) {
+		run_no_memory(err);
+		goto out;
+	}
+	plan->run = cfg;
+	plan->is_tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	plan->cfg.kernel = cfg->kernel;
+	if (!cfg->kernel)
+		plan->cfg.kernel = kernel = run_find_kernel(err);
+	session_init(session, plan->is_tty,
+		     cfg->timeout_ms ? begin_ns + cfg->timeout_ms * NS_PER_MS : 0, cfg->verbose);
+	bool is_ready = plan->cfg.kernel && run_prepare(plan, err) == 0;
+	int machine =
+		is_ready ? machine_main_front(&plan->cfg, &session->front, err) : EXIT_NOT_STARTED;
+	status = run_judge(plan, session, machine, sentence, err);
+	if (*sentence && is_ready)
+		run_show_console(session);
+	if (cfg->report && run_report(cfg->report, session, begin_ns, status, sentence, err) != 0)
+		status = EXIT_NOT_STARTED;
+out:
+	if (plan)
+		run_plan_destroy(plan);
+	free(plan);
+	free(session);
+	free(kernel);
+	return status;
+}

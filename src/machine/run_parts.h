@@ -1,0 +1,55 @@
+/* The parts of `tinyvm run` (private to src/machine). */
+#ifndef RUN_PARTS_H
+#define RUN_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <tinyvm/config.h>
+#include <tinyvm/run.h>
+
+struct err;
+struct initramfs;
+struct session;
+
+/**
+ * struct run_plan - the machine for a run, and what its init is told
+ * @cfg:    @kernel is the caller's
+ * @append: the kernel's arguments, to be freed
+ * @host, @guest: of share n + 1, in full, to be freed; share 0 is the root
+ * @root:   instruction for the root, "" for none
+ * @cwd:    in the guest, to be freed
+ * @initrd: to be freed
+ */
+struct run_plan {
+	const struct run_config *run;
+	struct config cfg;
+	bool is_tty;
+	char *append;
+	char *rootfs;
+	char *host[RUN_SHARE_MAX];
+	char *guest[RUN_SHARE_MAX];
+	unsigned share_first;
+	char root[128];
+	char *cwd;
+	void *initrd;
+};
+
+/* Fills in the machine, from plan->run. Return: 0 or -errno with a sentence. */
+int run_plan_machine(struct run_plan *plan, struct err *err) __attribute__((warn_unused_result));
+void run_plan_destroy(struct run_plan *plan);
+
+/* What the init is to do. Return: 0 or -ENOMEM. */
+int run_instruct(struct initramfs *ia, const struct run_plan *plan)
+	__attribute__((warn_unused_result));
+
+/**
+ * run_report() - write the result as JSON
+ * @begin_ns: when it all began
+ * @cause: a sentence, "" when @status says it all
+ *
+ * Return: 0 or -errno with a sentence.
+ */
+int run_report(const char *path, const struct session *s, uint64_t begin_ns, int status,
+	       const char *cause, struct err *err) __attribute__((warn_unused_result));
+
+#endif
