@@ -401,6 +401,10 @@ static void stream_attach(struct chardev *cd, const struct chardev_client *port,
 	s->port = port;
 	s->port_ctx = ctx;
 	s->port_dev = dev;
+	/* What waits already: a port that refuses it now will ask for it later. */
+	stream_lock(s);
+	stream_pump(s);
+	stream_unlock(s);
 }
 
 static void stream_resume(struct chardev *cd)

@@ -18,7 +18,7 @@ struct bench {
 	size_t out_room; /* that output() takes */
 	uint8_t sent[200000];
 	size_t sent_len, sent_room; /* what the port's driver takes */
-	unsigned writables;
+	unsigned rooms, writables;
 };
 
 static struct bench b;
@@ -99,6 +99,7 @@ static const struct run_stream_client client = {
 static size_t port_room(void *ctx)
 {
 	(void)ctx;
+	b.rooms++;
 	return b.sent_room < 4096 ? b.sent_room : 4096;
 }
 
@@ -397,7 +398,12 @@ static void test_calls_before_there_is_a_device_wait_for_it(void)
 	b.cd = run_stream_to_chardev(b.stream);
 	run_stream_signal(b.stream, 2);
 	CHECK_EQ(run_stream_stdin(b.stream, (const uint8_t *)"abc", 3), 3);
+	b.rooms = 0;
+	b.sent_room = 0;
 	chardev_attach(b.cd, &port, &b, &b.dev);
+	CHECK_EQ(b.rooms, 1); /* the port knows that it is to ask */
+	CHECK_EQ(b.sent_len, 0);
+	b.sent_room = SIZE_MAX;
 	device_lock(&b.dev);
 	chardev_resume(b.cd);
 	device_unlock(&b.dev);
