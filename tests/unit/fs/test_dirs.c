@@ -316,7 +316,7 @@ int main(void)
 		TEST_CASE(test_mounted_file_systems),
 		TEST_CASE(test_proc_looks_empty),
 	};
-	can_mount = unshare(CLONE_NEWNS) == 0 &&
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	can_mount =
+		unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 	return NOBODY_RUN(cases);
 }

@@ -1,0 +1,288 @@
+/* File locks of a shared directory, which the host and other guests see. */
+#include "fuseclient.h"
+#include "nobody.h"
+#include <fcntl.h>
+#include <sys/file.h>
+#include <tinyvm/evloop.h>
+#include <unistd.h>
+
+#define ROOT FUSE_ROOT_ID
+
+static struct fuseclient c;
+static uint64_t file, fh, fh2; /* opened twice */
+
+static void set_up(void)
+{
+	struct fuse_entry_out e;
+	fuseclient_open(&c, &(struct fs_share_options){.files_max = 1000});
+	if (fuse_create(&c, ROOT, "f", O_RDWR, 0644, &e, &fh) != 0 ||
+	    fuse_open(&c, e.nodeid, O_RDWR, &fh2) != 0)
+		abort();
+	file = e.nodeid;
+}
+
+static void tear_down(void)
+{
+	fuseclient_close(&c);
+}
+
+static struct fuse_lk_in range(uint64_t handle, uint64_t owner, uint32_t type, uint64_t start,
+			       uint64_t end)
+{
+	return (struct fuse_lk_in){
+		.fh = handle, .owner = owner, .lk = {.start = start, .end = end, .type = type}};
+}
+
+static int lock(uint64_t owner, uint32_t type, uint64_t start, uint64_t end)
+{
+	struct fuse_lk_in in = range(fh, owner, type, start, end);
+	return fuse_call(&c, FUSE_SETLK, file, &in, sizeof(in), NULL, NULL);
+}
+
+static int flock_as(uint64_t handle, uint32_t type)
+{
+	struct fuse_lk_in in = range(handle, handle, type, 0, INT64_MAX);
+	in.lk_flags = FUSE_LK_FLOCK;
+	return fuse_call(&c, FUSE_SETLK, file, &in, sizeof(in), NULL, NULL);
+}
+
+/* Who stands in the way of a lock? Its type; the range in @ret. */
+static uint32_t in_the_way(uint64_t owner, uint32_t type, struct fuse_file_lock *ret)
+{
+	struct fuse_lk_in in = range(fh, owner, type, 0, INT64_MAX);
+	struct fuse_lk_out out;
+	if (fuse_call(&c, FUSE_GETLK, file, &in, sizeof(in), NULL, NULL) != 0 ||
+	    c.reply_len != sizeof(out))
+		return 99;
+	memcpy(&out, c.reply, sizeof(out));
+	*ret = out.lk;
+	return out.lk.type;
+}
+
+/* A process of the host's. */
+static int host_lock(int fd, short type, off_t start, off_t len)
+{
+	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
+	return fcntl(fd, F_OFD_SETLK, &l) == 0 ? 0 : -errno;
+}
+
+WITH_DEVICE(test_owners_exclude_each_other)
+{
+	struct fuse_file_lock l;
+	CHECK_EQ(lock(1, F_WRLCK, 10, 19), 0);
+	CHECK_EQ(lock(1, F_WRLCK, 15, 30), 0); /* its own is not in the way */
+	CHECK_EQ(lock(2, F_WRLCK, 20, 20), -EAGAIN);
+	CHECK_EQ(lock(2, F_RDLCK, 30, INT64_MAX), -EAGAIN);
+	CHECK_EQ(lock(2, F_RDLCK, 31, INT64_MAX), 0);
+	CHECK_EQ(lock(3, F_RDLCK, 40, 50), 0);
+	CHECK_EQ(lock(3, F_WRLCK, 40, 50), -EAGAIN);
+	CHECK_EQ(in_the_way(2, F_WRLCK, &l), F_WRLCK);
+	CHECK_EQ(l.start, 10);
+	CHECK_EQ(l.end, 30);
+	CHECK_EQ(lock(1, F_UNLCK, 0, INT64_MAX), 0);
+	CHECK_EQ(lock(3, F_UNLCK, 0, INT64_MAX), 0);
+	CHECK_EQ(in_the_way(2, F_WRLCK, &l), F_UNLCK);
+	CHECK_EQ(in_the_way(1, F_WRLCK, &l), F_RDLCK);
+	CHECK_EQ(l.end, INT64_MAX);
+	CHECK_EQ(lock(9, F_UNLCK, 0, 5), 0); /* nothing to give up */
+}
+
+WITH_DEVICE(test_host_and_guest_see_each_others_locks)
+{
+	int fd = openat(c.dir_fd, "f", O_RDWR);
+	struct fuse_file_lock l;
+	CHECK(fd >= 0);
+	CHECK_EQ(lock(1, F_WRLCK, 0, 99), 0);
+	CHECK_EQ(host_lock(fd, F_WRLCK, 50, 10), -EAGAIN);
+	CHECK_EQ(host_lock(fd, F_WRLCK, 100, 10), 0);
+	CHECK_EQ(lock(1, F_RDLCK, 105, 105), -EAGAIN);
+	CHECK_EQ(in_the_way(1, F_RDLCK, &l), F_WRLCK);
+	CHECK_EQ(l.start, 100);
+	CHECK_EQ(l.end, 109);
+	close(fd);
+	CHECK_EQ(lock(1, F_RDLCK, 105, 105), 0);
+}
+
+WITH_DEVICE(test_closing_gives_up_the_owners_locks)
+{
+	struct fuse_flush_in in = {.fh = fh2, .lock_owner = 1};
+	CHECK_EQ(lock(1, F_WRLCK, 0, 10), 0);
+	CHECK_EQ(lock(2, F_WRLCK, 20, 30), 0);
+	/* POSIX: any descriptor of the file's, not just the one that it was locked by. */
+	CHECK_EQ(fuse_call(&c, FUSE_FLUSH, file, &in, sizeof(in), NULL, NULL), 0);
+	CHECK_EQ(lock(3, F_WRLCK, 0, 10), 0);
+	CHECK_EQ(lock(3, F_WRLCK, 20, 30), -EAGAIN);
+	/* The whole session goes: so do all locks. */
+	int fd = openat(c.dir_fd, "f", O_RDWR);
+	CHECK_EQ(host_lock(fd, F_WRLCK, 0, 100), -EAGAIN);
+	CHECK_EQ(fuse_call(&c, FUSE_DESTROY, 0, NULL, 0, NULL, NULL), 0);
+	CHECK_EQ(host_lock(fd, F_WRLCK, 0, 100), 0);
+	close(fd);
+}
+
+WITH_DEVICE(test_flock_belongs_to_the_open_file)
+{
+	int fd = openat(c.dir_fd, "f", O_RDWR);
+	CHECK(fd >= 0);
+	CHECK_EQ(flock_as(fh, F_WRLCK), 0);
+	CHECK_EQ(flock_as(fh2, F_RDLCK), -EAGAIN);
+	CHECK(flock(fd, LOCK_SH | LOCK_NB) < 0);
+	CHECK_EQ(flock_as(fh, F_RDLCK), 0);
+	CHECK_EQ(flock_as(fh2, F_RDLCK), 0);
+	CHECK_EQ(flock(fd, LOCK_SH | LOCK_NB), 0);
+	CHECK_EQ(flock_as(fh, F_WRLCK), -EAGAIN);
+	CHECK_EQ(flock(fd, LOCK_UN), 0);
+	fuse_release(&c, file, fh2, 7);
+	CHECK_EQ(flock_as(fh, F_WRLCK), 0);
+	CHECK_EQ(flock_as(fh, F_UNLCK), 0);
+	CHECK_EQ(flock(fd, LOCK_EX | LOCK_NB), 0);
+	close(fd);
+}
+
+WITH_DEVICE(test_bad_locks_are_refused)
+{
+	CHECK_EQ(lock(1, F_WRLCK, 10, 9), -EINVAL);
+	CHECK_EQ(lock(1, F_WRLCK, 0, UINT64_MAX), -EINVAL);
+	CHECK_EQ(lock(1, 77, 0, 10), -EINVAL);
+	struct fuse_lk_in in = range(4242, 1, F_WRLCK, 0, 10);
+	CHECK_EQ(fuse_call(&c, FUSE_SETLK, file, &in, sizeof(in), NULL, NULL), -EBADF);
+	CHECK_EQ(fuse_call(&c, FUSE_SETLK, file, &in, 20, NULL, NULL), -EINVAL);
+	/* More owners than there may be. */
+	int error = 0;
+	for (unsigned owner = 1; owner < 1000 && error == 0; owner++)
+		error = lock(owner, F_RDLCK, owner, owner);
+	CHECK_EQ(error, -ENOLCK);
+}
+
+WITH_DEVICE(test_wait_ends_when_the_lock_is_free)
+{
+	struct fuse_pending wait, other;
+	struct fuse_lk_in in = range(fh, 2, F_WRLCK, 0, 10);
+	CHECK_EQ(lock(1, F_WRLCK, 0, 10), 0);
+	fuse_start(&c, &wait, FUSE_SETLKW, file, &in, sizeof(in));
+	/* Other requests get through meanwhile. */
+	struct fuse_getattr_in getattr = {0};
+	fuse_start(&c, &other, FUSE_GETATTR, file, &getattr, sizeof(getattr));
+	CHECK_EQ(fuse_await(&other), 0);
+	CHECK(!wait.is_done);
+	struct fuse_lk_in unlock = range(fh, 1, F_UNLCK, 0, 10);
+	fuse_start(&c, &other, FUSE_SETLK, file, &unlock, sizeof(unlock));
+	CHECK_EQ(fuse_await(&wait), 0);
+	CHECK_EQ(fuse_await(&other), 0);
+	CHECK_EQ(lock(1, F_WRLCK, 0, 10), -EAGAIN);
+}
+
+WITH_DEVICE(test_wait_ends_when_the_host_lets_go)
+{
+	struct fuse_pending wait, other;
+	struct fuse_lk_in in = range(fh, 2, F_WRLCK, 0, 10);
+	struct fuse_getattr_in getattr = {0};
+	int fd = openat(c.dir_fd, "f", O_RDWR);
+	CHECK_EQ(host_lock(fd, F_WRLCK, 0, 100), 0);
+	CHECK_EQ(flock(fd, LOCK_EX), 0);
+	fuse_start(&c, &wait, FUSE_SETLKW, file, &in, sizeof(in));
+	fuse_start(&c, &other, FUSE_GETATTR, file, &getattr, sizeof(getattr));
+	CHECK_EQ(fuse_await(&other), 0);
+	CHECK(!wait.is_done);
+	CHECK_EQ(host_lock(fd, F_UNLCK, 0, 100), 0);
+	CHECK_EQ(fuse_await(&wait), 0);
+	/* flock, too */
+	in = range(fh, fh, F_WRLCK, 0, INT64_MAX);
+	in.lk_flags = FUSE_LK_FLOCK;
+	fuse_start(&c, &wait, FUSE_SETLKW, file, &in, sizeof(in));
+	close(fd);
+	CHECK_EQ(fuse_await(&wait), 0);
+}
+
+WITH_DEVICE(test_interrupt_ends_the_wait)
+{
+	struct fuse_pending wait;
+	struct fuse_lk_in in = range(fh, 2, F_WRLCK, 0, 10);
+	CHECK_EQ(lock(1, F_WRLCK, 0, 10), 0);
+	fuse_start(&c, &wait, FUSE_SETLKW, file, &in, sizeof(in));
+	device_lock(&c.dev);
+	c.fs->ops->interrupt(c.fs, wait.req.header.unique + 1);
+	c.fs->ops->interrupt(c.fs, wait.req.header.unique);
+	device_unlock(&c.dev);
+	CHECK_EQ(fuse_await(&wait), -EINTR);
+}
+
+/* Nothing has happened: whoever drained may submit it again. */
+WITH_DEVICE(test_drain_ends_the_wait)
+{
+	struct fuse_pending wait;
+	struct fuse_lk_in in = range(fh, 2, F_WRLCK, 0, 10);
+	CHECK_EQ(lock(1, F_WRLCK, 0, 10), 0);
+	fuse_start(&c, &wait, FUSE_SETLKW, file, &in, sizeof(in));
+	device_lock(&c.dev);
+	c.fs->ops->drain(c.fs);
+	device_unlock(&c.dev);
+	CHECK(wait.is_done);
+	CHECK_EQ(wait.error, -ERESTART);
+	fuse_start(&c, &wait, FUSE_SETLKW, file, &in, sizeof(in));
+	CHECK(!wait.is_done);
+	struct fuse_pending unlock;
+	in = range(fh, 1, F_UNLCK, 0, 10);
+	fuse_start(&c, &unlock, FUSE_SETLK, file, &in, sizeof(in));
+	CHECK_EQ(fuse_await(&wait), 0);
+	CHECK_EQ(fuse_await(&unlock), 0);
+}
+
+WITH_DEVICE(test_number_of_waits_is_limited)
+{
+	static struct fuse_pending wait[FS_WAITING_MAX + 10];
+	struct fuse_lk_in in;
+	unsigned refused = 0;
+	CHECK_EQ(lock(1, F_WRLCK, 0, 10), 0);
+	for (unsigned i = 0; i < FS_WAITING_MAX + 10; i++) {
+		in = range(fh, 2 + i, F_WRLCK, 0, 10);
+		fuse_start(&c, &wait[i], FUSE_SETLKW, file, &in, sizeof(in));
+	}
+	while (refused < 10) {
+		evloop_run(c.loop);
+		refused = 0;
+		for (unsigned i = 0; i < FS_WAITING_MAX + 10; i++)
+			refused += wait[i].is_done && wait[i].error == -ENOLCK;
+	}
+	CHECK_EQ(refused, 10);
+	device_lock(&c.dev);
+	c.fs->ops->drain(c.fs);
+	device_unlock(&c.dev);
+	for (unsigned i = 0; i < FS_WAITING_MAX + 10; i++)
+		CHECK(wait[i].is_done);
+}
+
+/* A guest of its own has its locks to itself: the host's kernel is not asked. */
+WITH_DEVICE(test_local_locks_are_not_the_servers)
+{
+	struct fuse_init_out out;
+	static const struct fs_share_options options[] = {{.is_private = true},
+							  {.is_readonly = true}};
+	CHECK_EQ(fuse_init(&c, 38, ~0u, &out), 0);
+	CHECK_EQ(out.flags & (FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS),
+		 FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS);
+	for (unsigned i = 0; i < 2; i++) {
+		fuseclient_reopen(&c, &options[i]);
+		CHECK_EQ(fuse_init(&c, 38, ~0u, &out), 0);
+		CHECK_EQ(out.flags & (FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS), 0);
+		CHECK_EQ(lock(1, F_WRLCK, 0, 10), -ENOSYS);
+	}
+}
+
+int main(void)
+{
+	static const struct test_case cases[] = {
+		TEST_CASE(test_owners_exclude_each_other),
+		TEST_CASE(test_host_and_guest_see_each_others_locks),
+		TEST_CASE(test_closing_gives_up_the_owners_locks),
+		TEST_CASE(test_flock_belongs_to_the_open_file),
+		TEST_CASE(test_bad_locks_are_refused),
+		TEST_CASE(test_wait_ends_when_the_lock_is_free),
+		TEST_CASE(test_wait_ends_when_the_host_lets_go),
+		TEST_CASE(test_interrupt_ends_the_wait),
+		TEST_CASE(test_drain_ends_the_wait),
+		TEST_CASE(test_number_of_waits_is_limited),
+		TEST_CASE(test_local_locks_are_not_the_servers),
+	};
+	return NOBODY_RUN(cases);
+}
