@@ -40,7 +40,7 @@ const struct config_option config_options[OPT_COUNT] = {
 };
 
 static const char config_help_text[] =
-	"usage: tinyvm --kernel FILE [OPTION...]   or: tinyvm commit OVERLAY\n"
+	"usage: tinyvm --kernel FILE [OPTION...]  or: tinyvm run COMMAND, commit OVERLAY\n"
 	"Boots a Linux kernel in a virtual machine, with its console on this terminal.\n"
 	"\n"
 	"  -k, --kernel FILE               bzImage or ELF vmlinux\n"

@@ -22,7 +22,7 @@ static const char run_help_text[] =
 	"      --modules DIR            its modules (default /lib/modules/RELEASE)\n"
 	"      --rootfs DIR             what the guest has as / (default: this host's /)\n"
 	"      --image FILE             a disk image with the root instead\n"
-	"      --rw [DIR]               what is changed in DIR, or in all of --rootfs, lasts\n"
+	"      --rw [DIR]               changes in DIR, or in all of --rootfs, last\n"
 	"      --share HOST:GUEST[:ro]  a directory of the host elsewhere in the guest\n"
 	"      --cwd DIR, --env NAME[=VALUE]  of the command (default: this directory)\n"
 	"  -m, --memory SIZE, -c, --cpus N  of the machine (default 1G, 1)\n"
