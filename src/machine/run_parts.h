@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <tinyvm/config.h>
 #include <tinyvm/run.h>
 
@@ -41,6 +42,23 @@ void run_plan_destroy(struct run_plan *plan);
 /* What the init is to do. Return: 0 or -ENOMEM. */
 int run_instruct(struct initramfs *ia, const struct run_plan *plan)
 	__attribute__((warn_unused_result));
+
+#define RUN_NET_TEXT 32
+
+/**
+ * struct run_net - what passt gives its guest
+ * @address: with /PREFIX
+ */
+struct run_net {
+	char address[RUN_NET_TEXT];
+	char gateway[RUN_NET_TEXT];
+};
+
+/* Return: false for a host without a default route (IPv4). */
+bool run_net_find(struct run_net *ret_net);
+
+/* The next name server that @in, a resolv.conf, has for the guest; false at its end. */
+bool run_net_next_dns(FILE *in, const struct run_net *net, char ret_dns[RUN_NET_TEXT]);
 
 /**
  * run_report() - write the result as JSON

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <tinyvm/err.h>
 #include <tinyvm/initramfs.h>
+#include <tinyvm/log.h>
 #include <tinyvm/tty.h>
 #include <unistd.h>
 
@@ -243,6 +244,25 @@ static void tell_terminal(struct tell *t)
 	tell(t, "tty", "%ux%u", rows, cols);
 }
 
+static void tell_network(struct tell *t, const struct run_plan *plan)
+{
+	struct run_net net;
+	char dns[RUN_NET_TEXT];
+	if (!plan->cfg.net_count || plan->cfg.net[0].kind != CONFIG_NET_USER)
+		return;
+	if (!run_net_find(&net)) {
+		log_warn(
+			"--net user: this host has no default route, so the guest gets no address");
+		return;
+	}
+	tell(t, "net", "eth0:%s:%s", net.address, net.gateway);
+	FILE *in = fopen("/etc/resolv.conf", "re");
+	while (in && run_net_next_dns(in, &net, dns))
+		tell(t, "dns", "%s", dns);
+	if (in)
+		fclose(in);
+}
+
 int run_instruct(struct initramfs *ia, const struct run_plan *plan)
 {
 	struct tell t = {.ia = ia};
@@ -259,6 +279,7 @@ int run_instruct(struct initramfs *ia, const struct run_plan *plan)
 	if (plan->is_tty)
 		tell_terminal(&t);
 	tell_environment(&t, plan);
+	tell_network(&t, plan);
 	for (unsigned i = 0; i < run->command_count; i++)
 		tell(&t, "arg", "%s", run->command[i]);
 	return t.error;
