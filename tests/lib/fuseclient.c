@@ -91,7 +91,8 @@ void fuseclient_open_only(struct fuseclient *c, const struct fs_share_options *o
 {
 	memset(c, 0, sizeof(*c));
 	c->room = FUSECLIENT_REPLY_MAX;
-	snprintf(c->outside, sizeof(c->outside), "/tmp/tinyvm-fs-XXXXXX");
+	const char *tmp = getenv("TMPDIR");
+	snprintf(c->outside, sizeof(c->outside), "%s/tinyvm-fs-XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(c->outside))
 		abort();
 	snprintf(c->dir, sizeof(c->dir), "%s/share", c->outside);

@@ -8,7 +8,8 @@
  *	fuseclient_close(&c);
  *
  * c.outside is a directory on the host, c.dir one in it, and that one is shared: nothing of the
- * former may ever be reached. Relative to them by c.outside_fd and c.dir_fd.
+ * former may ever be reached. Relative to them by c.outside_fd and c.dir_fd. They are below $TMPDIR
+ * or /tmp.
  *
  * Functions return what the guest gets: 0 or -errno.
  */
@@ -34,7 +35,7 @@ struct fuseclient {
 	struct fs *fs;
 	struct evloop *loop;
 	struct device dev;
-	char outside[64], dir[80];
+	char outside[128], dir[160];
 	int outside_fd, dir_fd;
 	uint32_t uid, gid;
 	uint32_t room;

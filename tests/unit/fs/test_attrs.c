@@ -353,7 +353,7 @@ WITH_DEVICE(test_acls_are_not_listed)
 				       1000,   0,      4,    4, 0xffff, 0xffff, 0x10, 4,
 				       0xffff, 0xffff, 0x20, 4, 0xffff, 0xffff};
 	uint64_t f = make("f", 0644);
-	char path[128];
+	char path[200];
 	snprintf(path, sizeof(path), "%s/f", c.dir);
 	if (setxattr(path, "system.posix_acl_access", acl, sizeof(acl), 0) != 0 ||
 	    setxattr(path, "user.z", "z", 1, 0) != 0)

@@ -243,14 +243,14 @@ static bool can_mount;
 
 static bool mount_at(const char *name, const char *type)
 {
-	char path[160];
+	char path[200];
 	snprintf(path, sizeof(path), "%s/%s", c.dir, name);
 	return mkdirat(c.dir_fd, name, 0755) == 0 && mount("test", path, type, 0, NULL) == 0;
 }
 
 static void unmount(const char *name)
 {
-	char path[160];
+	char path[200];
 	snprintf(path, sizeof(path), "%s/%s", c.dir, name);
 	umount2(path, MNT_DETACH);
 }

@@ -36,7 +36,7 @@ static void tear_down(void)
 static bool outside_is_untouched(void)
 {
 	struct stat st;
-	char path[128];
+	char path[200];
 	snprintf(path, sizeof(path), "%s/out", c.outside);
 	return host_has(c.outside_fd, "out/file", SECRET) &&
 	       fstatat(c.outside_fd, "out/file", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -87,7 +87,7 @@ WITH_DEVICE(test_symbolic_links_are_not_followed)
 	static const char *const targets[] = {"../out", "/", "../out/file", "/proc/self/root", "."};
 	struct fuse_entry_out e;
 	uint64_t fh;
-	char absolute[160], name[8];
+	char absolute[200], name[8];
 	snprintf(absolute, sizeof(absolute), "%s/out", c.outside);
 	for (unsigned i = 0; i < 6; i++) {
 		snprintf(name, sizeof(name), "l%u", i);

@@ -46,7 +46,7 @@ static int try_open(const char *path, const char *says)
 
 WITH_DEVICE(test_what_cannot_be_shared)
 {
-	char path[128];
+	char path[200];
 	CHECK_EQ(try_open("/nonexistent/dir", "No such file"), -ENOENT);
 	host_write(c.dir_fd, "file", "");
 	snprintf(path, sizeof(path), "%s/file", c.dir);
