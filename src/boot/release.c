@@ -58,7 +58,7 @@ int boot_image_release(const struct boot_image *image, char ret_release[BOOT_REL
 {
 	_Static_assert(sizeof(image->release) <= BOOT_RELEASE_MAX, "room for the header's");
 	if (image->release[0]) {
-		strcpy(ret_release, image->release);
+		memcpy(ret_release, image->release, sizeof(image->release));
 		return 0;
 	}
 	char *buf = malloc(CHUNK);

@@ -18,8 +18,6 @@ long sys_call(long nr, long a, long b, long c, long d, long e, long f);
 #define NR(name, nr_64, nr_32) NR_##name = (nr_64)
 #elif defined(__i386__)
 #define NR(name, nr_64, nr_32) NR_##name = (nr_32)
-#else
-#error "the init is for x86"
 #endif
 
 enum {

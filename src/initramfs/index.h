@@ -20,12 +20,12 @@ struct index_text {
  * struct index_module - one line of modules.dep
  * @path: as it stands there, relative to the directory; NUL-terminated
  * @deps: the paths of what it needs, separated by blanks
- * @mark: for who walks through them
+ * @is_seen: for who walks through them
  */
 struct index_module {
 	const char *path;
 	const char *deps;
-	int mark;
+	bool is_seen;
 };
 
 /**

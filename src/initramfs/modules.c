@@ -22,23 +22,24 @@
 #define MODULE_SIZE_MAX (256u << 20)
 #define TOOL_STALL_MS	20000
 
-/* A chain of dependencies longer than this is a circle, or nonsense. */
-#define DEPTH_MAX 64
-
-enum {
-	MARK_NONE,
-	MARK_SEEN, /* packed, or on its way */
+/* A module whose turn comes: to see what goes before and after it, or (@is_file) to be packed. */
+struct task {
+	struct index_module *module;
+	bool is_file;
 };
 
+/**
+ * struct packer - a walk along the dependencies
+ * @tasks: @count of them, the last one comes next
+ */
 struct packer {
 	struct initramfs *ia;
 	const char *dir;
 	struct index ix;
 	struct err *err;
+	struct task *tasks;
+	size_t count, room;
 };
-
-static int packer_add_name(struct packer *p, const char *name, unsigned depth,
-			   enum initramfs_found *ret_found);
 
 /* Return: 0 with the module's bytes, -errno with a sentence. */
 static int module_unpack(int fd, const char *path, uint8_t **ret_data, uint64_t *ret_size,
@@ -113,96 +114,131 @@ static int packer_add_file(struct packer *p, const struct index_module *m)
 		  : 0;
 }
 
-/* The names of a line that come before (@is_pre) or after the module itself. */
-static int packer_add_soft(struct packer *p, const char *name, bool is_pre, unsigned depth)
+static int packer_push(struct packer *p, struct index_module *m, bool is_file)
+{
+	if (p->count == p->room) {
+		size_t room = p->room ? p->room * 2 : 64;
+		struct task *tasks = realloc(p->tasks, room * sizeof(*tasks));
+		if (!tasks)
+			return err_set(p->err, -ENOMEM, "there is not enough memory for modules");
+		p->tasks = tasks;
+		p->room = room;
+	}
+	p->tasks[p->count++] = (struct task){m, is_file};
+	return 0;
+}
+
+/* A module by its name, or all that answer to an alias. */
+static int packer_push_name(struct packer *p, const char *name, enum initramfs_found *ret_found)
+{
+	struct index_module *m = index_find(&p->ix, name);
+	const char *cursor = NULL, *value;
+	size_t len;
+	*ret_found = INITRAMFS_PACKED;
+	if (m)
+		return packer_push(p, m, false);
+	*ret_found = INITRAMFS_BUILTIN;
+	if (index_is_builtin(&p->ix, name))
+		return 0;
+	*ret_found = INITRAMFS_MISSING;
+	while ((value = index_next(&p->ix.alias, "alias", name, &cursor, &len))) {
+		char real[INDEX_NAME_MAX];
+		m = index_name(value, len, real) ? index_find(&p->ix, real) : NULL;
+		int rc = m ? packer_push(p, m, false) : 0;
+		if (rc)
+			return rc;
+		if (m)
+			*ret_found = INITRAMFS_PACKED;
+	}
+	return 0;
+}
+
+/* Of a line "pre: NAME... post: NAME..." the names of one kind. */
+static int packer_push_soft_line(struct packer *p, const char *line, size_t len, bool is_pre)
+{
+	bool is_ours = false;
+	for (const char *word = line, *end = line + len; word < end; word++) {
+		char name[INDEX_NAME_MAX];
+		enum initramfs_found found;
+		size_t n = strcspn(word, " \n");
+		if (n == 4 && memcmp(word, "pre:", n) == 0) {
+			is_ours = is_pre;
+		} else if (n == 5 && memcmp(word, "post:", n) == 0) {
+			is_ours = !is_pre;
+		} else if (is_ours && n && index_name(word, n, name)) {
+			int rc = packer_push_name(p, name, &found);
+			if (rc)
+				return rc;
+		}
+		word += n;
+	}
+	return 0;
+}
+
+static int packer_push_soft(struct packer *p, const char *name, bool is_pre)
 {
 	const char *cursor = NULL, *line;
 	size_t len;
-	while ((line = index_next(&p->ix.softdep, "softdep", name, &cursor, &len))) {
-		const char *end = line + len;
-		bool is_ours = false;
-		for (const char *word = line; word < end; word++) {
-			char soft[INDEX_NAME_MAX];
-			enum initramfs_found found;
-			size_t n = strcspn(word, " \n");
-			if (n == 4 && memcmp(word, "pre:", n) == 0) {
-				is_ours = is_pre;
-			} else if (n == 5 && memcmp(word, "post:", n) == 0) {
-				is_ours = !is_pre;
-			} else if (is_ours && n && index_name(word, n, soft)) {
-				int rc = packer_add_name(p, soft, depth, &found);
-				if (rc)
-					return rc;
-			}
-			word += n;
-		}
-	}
-	return 0;
+	int rc = 0;
+	while (!rc && (line = index_next(&p->ix.softdep, "softdep", name, &cursor, &len)))
+		rc = packer_push_soft_line(p, line, len, is_pre);
+	return rc;
 }
 
-/* A module, with what it needs before it. */
-static int packer_add_module(struct packer *p, struct index_module *m, unsigned depth)
+static int packer_push_needed(struct packer *p, const struct index_module *m)
 {
-	char name[INDEX_NAME_MAX];
-	if (m->mark == MARK_SEEN)
-		return 0;
-	if (depth > DEPTH_MAX || !index_name(m->path, strlen(m->path), name))
-		return err_set(p->err, -ELOOP, "the modules in '%s' depend on each other too much",
-			       p->dir);
-	m->mark = MARK_SEEN;
-	int rc = packer_add_soft(p, name, true, depth + 1);
+	int rc = 0;
 	for (const char *dep = m->deps; !rc && *dep;) {
-		char dep_name[INDEX_NAME_MAX];
+		char name[INDEX_NAME_MAX];
 		size_t len = strcspn(dep, " ");
 		struct index_module *needed =
-			index_name(dep, len, dep_name) ? index_find(&p->ix, dep_name) : NULL;
+			index_name(dep, len, name) ? index_find(&p->ix, name) : NULL;
 		if (!needed)
 			return err_set(p->err, -ENOENT,
-				       "module '%s' of '%s' needs %.*s, which is not there; has "
+				       "module '%s' in '%s' needs %.*s, which is not there; has "
 				       "depmod run?",
-				       name, p->dir, (int)len, dep);
-		rc = packer_add_module(p, needed, depth + 1);
+				       m->path, p->dir, (int)len, dep);
+		rc = packer_push(p, needed, false);
 		dep += len + strspn(dep + len, " ");
 	}
+	return rc;
+}
+
+/* What goes before a module, itself, and what goes after it. */
+static int packer_expand(struct packer *p, struct index_module *m)
+{
+	char name[INDEX_NAME_MAX] = "";
+	size_t from = p->count;
+	index_name(m->path, strlen(m->path), name);
+	int rc = packer_push_soft(p, name, true);
 	if (!rc)
-		rc = packer_add_file(p, m);
-	return rc ? rc : packer_add_soft(p, name, false, depth + 1);
+		rc = packer_push_needed(p, m);
+	if (!rc)
+		rc = packer_push(p, m, true);
+	if (!rc)
+		rc = packer_push_soft(p, name, false);
+	for (size_t i = from, k = p->count; i + 1 < k; i++) { /* the first comes last, so next */
+		struct task swap = p->tasks[i];
+		p->tasks[i] = p->tasks[--k];
+		p->tasks[k] = swap;
+	}
+	return rc;
 }
 
-/* What answers to an alias. */
-static int packer_add_alias(struct packer *p, const char *name, unsigned depth,
-			    enum initramfs_found *ret_found)
+/* Each module is looked at once, so circles end. */
+static int packer_run(struct packer *p)
 {
-	const char *cursor = NULL, *value;
-	size_t len;
-	while ((value = index_next(&p->ix.alias, "alias", name, &cursor, &len))) {
-		char real[INDEX_NAME_MAX];
-		struct index_module *m =
-			index_name(value, len, real) ? index_find(&p->ix, real) : NULL;
-		if (!m)
-			continue;
-		int rc = packer_add_module(p, m, depth + 1);
-		if (rc)
-			return rc;
-		*ret_found = INITRAMFS_PACKED;
+	int rc = 0;
+	while (!rc && p->count) {
+		struct task task = p->tasks[--p->count];
+		if (task.is_file) {
+			rc = packer_add_file(p, task.module);
+		} else if (!task.module->is_seen) {
+			task.module->is_seen = true;
+			rc = packer_expand(p, task.module);
+		}
 	}
-	return 0;
-}
-
-static int packer_add_name(struct packer *p, const char *name, unsigned depth,
-			   enum initramfs_found *ret_found)
-{
-	struct index_module *m = index_find(&p->ix, name);
-	*ret_found = INITRAMFS_MISSING;
-	if (m) {
-		*ret_found = INITRAMFS_PACKED;
-		return packer_add_module(p, m, depth);
-	}
-	if (index_is_builtin(&p->ix, name)) {
-		*ret_found = INITRAMFS_BUILTIN;
-		return 0;
-	}
-	return packer_add_alias(p, name, depth, ret_found);
+	return rc;
 }
 
 int initramfs_add_modules(struct initramfs *ia, const char *dir, const char *const *wanted,
@@ -212,8 +248,12 @@ int initramfs_add_modules(struct initramfs *ia, const char *dir, const char *con
 	int rc = index_open(&p.ix, dir, err);
 	if (rc)
 		return rc;
-	for (unsigned i = 0; i < count && !rc; i++)
-		rc = packer_add_name(&p, wanted[i], 0, &ret_found[i]);
+	for (unsigned i = 0; i < count && !rc; i++) {
+		rc = packer_push_name(&p, wanted[i], &ret_found[i]);
+		if (!rc)
+			rc = packer_run(&p);
+	}
+	free(p.tasks);
 	index_close(&p.ix);
 	return rc;
 }

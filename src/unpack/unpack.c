@@ -130,7 +130,7 @@ static int inflate_run(z_stream *z, const struct unpack_input *in, struct unpack
 	uint64_t done = 0;
 	for (;;) {
 		/* A stream may have an end to be read when all its bytes are there. */
-		uint8_t extra;
+		uint8_t extra = 0;
 		bool is_full = out->len == out->room && out->room == out->max;
 		int rc = inflate_feed(z, in, &done, buf);
 		if (!rc && !is_full)

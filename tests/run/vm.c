@@ -289,9 +289,9 @@ static void start_qemu(struct vm *vm, char **args, unsigned count, int initramfs
 	char initrd[32], chardev[64];
 	const char *argv[QEMU_ARGS_MAX];
 	unsigned n = 0;
-	const char *const own[] = {
-		"-initrd",  initrd,  "-device", "virtio-serial-pci",
-		"-chardev", chardev, "-device", "virtserialport,chardev=run,name=" RUN_PORT_NAME};
+	static const char port[] = "virtserialport,chardev=run,name=" RUN_PORT_NAME;
+	const char *const own[] = {"-initrd",  initrd,	"-device", "virtio-serial-pci",
+				   "-chardev", chardev, "-device", port};
 	if (count + sizeof(own) / sizeof(own[0]) >= QEMU_ARGS_MAX)
 		fail("too many arguments for QEMU");
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
