@@ -82,7 +82,8 @@ static void command_open_pipes(struct guest *g, struct plan *plan, struct comman
 		if (rc < 0)
 			command_fail(g, "cannot make a pipe", "", rc);
 		int ours = ends[i][i == 0], theirs = ends[i][i != 0];
-		sys_fcntl(ours, F_SETPIPE_SZ, PIPE_BYTES); /* a wish */
+		if (i)
+			sys_fcntl(ours, F_SETPIPE_SZ, PIPE_BYTES); /* a wish */
 		sys_fcntl(ours, F_SETFL, O_NONBLOCK);
 		/* /dev/stdout and its like open the pipe anew, as the user they are. */
 		sys_fchown(theirs, plan->uid, plan->gid);
