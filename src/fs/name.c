@@ -249,7 +249,7 @@ int do_create(struct request *r)
 	const char *name;
 	struct inode *inode;
 	struct statx stx;
-	int flags, ret = request_read(r, &in, sizeof(in));
+	int flags = 0, ret = request_read(r, &in, sizeof(in));
 	if (ret == 0)
 		ret = request_open_flags(r, in.flags, &flags);
 	if (ret == 0)

@@ -61,7 +61,8 @@ void host_remove(int dirfd, const char *path)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
 			host_remove(fd, d->d_name);
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
 	unlinkat(dirfd, path, AT_REMOVEDIR);
 }
 

@@ -189,7 +189,7 @@ static void stream_trip(int fd, const char *buf, char *answer, size_t len)
 		if (done <= 0)
 			fail("read: %s", done ? strerror(errno) : "the other end closed");
 	}
-	if (memcmp(buf, answer, len))
+	if (memcmp(buf, answer, len) != 0)
 		fail("other bytes came back");
 }
 
@@ -197,7 +197,10 @@ static void stream_trip(int fd, const char *buf, char *answer, size_t len)
 static bool datagram_trip(int fd, const char *buf, char *answer, size_t len)
 {
 	/* What an ICMP error says of an earlier datagram is no news of this one. */
-	if (send(fd, buf, len, 0) < 0 && send(fd, buf, len, 0) < 0)
+	ssize_t sent = send(fd, buf, len, 0);
+	if (sent < 0)
+		sent = send(fd, buf, len, 0);
+	if (sent < 0)
 		return false;
 	for (;;) {
 		ssize_t got = recv(fd, answer, BYTES_MAX, 0);

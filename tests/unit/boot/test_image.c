@@ -103,8 +103,8 @@ static void test_release_is_in_the_header_or_the_banner(void)
 	CHECK(boot_image_is_64bit(image));
 	uint64_t at = image->vmlinux.extent[image->vmlinux.count - 1].offset + 100;
 	boot_image_close(image);
-	strcpy((char *)elf + at, "Linux version %s (");
-	strcpy((char *)elf + at + 50, "Linux version 5.4.3-x+ (who@where) #1");
+	memcpy(elf + at, "Linux version %s (", 19);
+	memcpy(elf + at + 50, "Linux version 5.4.3-x+ (who@where) #1", 38);
 	CHECK_EQ(open_bytes(&image, elf, len, &err), 0);
 	CHECK_EQ(boot_image_release(image, release), 0);
 	CHECK_STR(release, "5.4.3-x+");

@@ -446,11 +446,10 @@ WITH_DEVICE(test_damaged_session_is_survived)
 		}
 	}
 	/* "d" becomes "..", "/" and the like: of one byte only "." and "/" can be. */
-	char *name = memmem(bytes, s.len, "d", 1);
 	for (char *at = (char *)bytes; at < (char *)bytes + s.len; at++) {
 		if (*at != 'd' && *at != 'f')
 			continue;
-		name = at;
+		char *name = at;
 		char was = *name;
 		*name = '.';
 		CHECK_EQ(load(bytes, s.len), -EBADMSG);
