@@ -246,10 +246,10 @@ static int reply_open_entry(struct request *r, int fd, struct inode *inode, int 
 int do_create(struct request *r)
 {
 	struct fuse_create_in in;
-	const char *name;
+	const char *name = NULL;
 	struct inode *inode;
 	struct statx stx;
-	int flags = 0, ret = request_read(r, &in, sizeof(in));
+	int flags, ret = request_read(r, &in, sizeof(in));
 	if (ret == 0)
 		ret = request_open_flags(r, in.flags, &flags);
 	if (ret == 0)
