@@ -246,8 +246,8 @@ static int reply_open_entry(struct request *r, int fd, struct inode *inode, int 
 int do_create(struct request *r)
 {
 	struct fuse_create_in in;
-	const char *name = NULL;
-	struct inode *inode;
+	const char *name;
+	struct inode *inode = NULL;
 	struct statx stx;
 	int flags, ret = request_read(r, &in, sizeof(in));
 	if (ret == 0)
