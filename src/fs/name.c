@@ -210,7 +210,7 @@ static int open_existing(struct request *r, const char *name, int flags, struct 
 {
 	struct inode *inode;
 	int fd = inode_lookup(r->share, r->inode, name, &inode, ret_stx);
-	if (fd != 0)
+	if (fd < 0)
 		return fd;
 	/* What is no file makes the guest look again. */
 	fd = S_ISREG(inode->key.type) ? inode_open(r->share, inode, flags) : -ESTALE;
@@ -247,7 +247,7 @@ int do_create(struct request *r)
 {
 	struct fuse_create_in in;
 	const char *name;
-	struct inode *inode = NULL;
+	struct inode *inode;
 	struct statx stx;
 	int flags, ret = request_read(r, &in, sizeof(in));
 	if (ret == 0)
