@@ -5,7 +5,7 @@
  *	initramfs_create(&ia);
  *	initramfs_add_init(ia, is_64bit);
  *	initramfs_set(ia, "arg", "true");
- *	initramfs_add_modules(ia, "/lib/modules/6.1.0", wanted, count, found, err);
+ *	initramfs_add_modules(ia, "/lib/modules/6.1.0", wanted, count, cache_dir, found, err);
  *	initramfs_finish(ia, &data, &size);		// boot_linux.initrd_data
  *	initramfs_destroy(ia);
  *
@@ -56,6 +56,7 @@ enum initramfs_found {
  * @dir:    the kernel's modules, "/lib/modules/RELEASE": modules.dep, and modules.builtin,
  *          modules.softdep and modules.alias where there are such
  * @wanted: names, with - or _ alike
+ * @cache_dir: where unpacked modules are kept (see <tinyvm/keep.h>); NULL: keep nothing
  * @ret_found: for each of the @count names
  *
  * Packed modules (.gz, .xz, .zst) are unpacked.
@@ -63,8 +64,8 @@ enum initramfs_found {
  * module cannot be read or unpacked; with a sentence.
  */
 int initramfs_add_modules(struct initramfs *ia, const char *dir, const char *const *wanted,
-			  unsigned count, enum initramfs_found *ret_found, struct err *err)
-	__attribute__((warn_unused_result));
+			  unsigned count, const char *cache_dir, enum initramfs_found *ret_found,
+			  struct err *err) __attribute__((warn_unused_result));
 
 /**
  * initramfs_finish() - the archive

@@ -2,11 +2,10 @@
  * The cache of unpacked kernels: one file an entry, named by the payload's hash and size.
  *
  * An entry is a header page (struct cache_header), the extents' bytes, and a trailer that is
- * written last. It appears under its name complete, synced and renamed; a load believes it when it
- * belongs to this user, is writable by nobody else, its size is what the header says, the header's
- * own hash is right and the trailer repeats it. So a torn write shows without a pass over tens of
- * megabytes at every start. The directory is private to the user: whoever can forge an entry can
- * change the user's kernels as well. The format is this machine's, not portable.
+ * written last. It lies in a directory of <tinyvm/keep.h>; a load believes it when it belongs to
+ * this user, is writable by nobody else, its size is what the header says, the header's own hash
+ * is right and the trailer repeats it. So a torn write shows without a pass over tens of megabytes
+ * at every start. The format is this machine's, not portable.
  */
 #include "cache.h"
 
@@ -18,16 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <tinyvm/keep.h>
 #include <tinyvm/log.h>
 #include <unistd.h>
 
-#define CACHE_MAGIC	 "tinyvmK1" /* change with struct cache_header */
-#define CACHE_TMP_PREFIX "new-"
-#define CACHE_TMP_AGE_S	 3600 /* older ones were left by a run that was killed */
-#define CACHE_PAGE	 4096
+#define CACHE_MAGIC "tinyvmK1" /* change with struct cache_header */
+#define CACHE_PAGE  4096
 
 struct cache_header {
 	char magic[8];
@@ -50,46 +46,6 @@ void cache_name(const struct cache_key *key, char name[CACHE_NAME_MAX])
 		 key->hash.h[0], key->hash.h[1], key->size);
 }
 
-/* The directory and at most its parent: ~/.cache may be missing, a home may not. */
-static int cache_mkdir(const char *dir)
-{
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
-		return 0;
-	if (errno != ENOENT)
-		return -errno;
-	char *parent = strdup(dir);
-	if (!parent)
-		return -ENOMEM;
-	char *slash = strrchr(parent, '/');
-	if (slash && slash != parent) {
-		*slash = '\0';
-		(void)!mkdir(parent, 0700);
-	}
-	free(parent);
-	return mkdir(dir, 0700) == 0 || errno == EEXIST ? 0 : -errno;
-}
-
-static bool cache_is_private(const struct stat *st)
-{
-	return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
-}
-
-int cache_open(const char *dir)
-{
-	int rc = cache_mkdir(dir);
-	if (rc)
-		return rc;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	struct stat st;
-	if (fstat(fd, &st) < 0 || !cache_is_private(&st)) {
-		close(fd);
-		return -EPERM;
-	}
-	return fd;
-}
-
 static struct file_hash cache_header_hash(const struct cache_header *h)
 {
 	return file_hash_bytes(h, offsetof(struct cache_header, hash));
@@ -99,7 +55,7 @@ static bool cache_entry_is_good(int fd, const struct cache_key *key, struct cach
 {
 	struct stat st;
 	struct cache_trailer t;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !cache_is_private(&st))
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !keep_is_private(&st))
 		return false;
 	uint64_t size = (uint64_t)st.st_size;
 	if (size < CACHE_PAGE + sizeof(t) || file_read_at(fd, h, sizeof(*h), 0) < 0 ||
@@ -163,8 +119,6 @@ static int cache_write_entry(int fd, const struct cache_key *key, int raw_fd,
 	int rc = file_write_at(fd, &h, sizeof(h), 0);
 	if (!rc)
 		rc = file_write_at(fd, &t, sizeof(t), at);
-	if (!rc && fsync(fd) < 0)
-		rc = -errno;
 	if (!rc)
 		*vmlinux = h.vmlinux;
 	return rc;
@@ -176,25 +130,8 @@ static bool cache_note_is_stale(int dirfd, const char *name)
 	return faccessat(dirfd, name, F_OK, 0) < 0 && errno == ENOENT;
 }
 
-struct cache_age {
-	char name[CACHE_NAME_MAX];
-	struct timespec used;
-};
-
-static int cache_compare_age(const void *a, const void *b)
+static void cache_forget_notes(int dirfd)
 {
-	const struct timespec *x = &((const struct cache_age *)a)->used;
-	const struct timespec *y = &((const struct cache_age *)b)->used;
-	if (x->tv_sec != y->tv_sec)
-		return x->tv_sec < y->tv_sec ? 1 : -1;
-	return (x->tv_nsec < y->tv_nsec) - (x->tv_nsec > y->tv_nsec);
-}
-
-/* Newest first; what lies beyond the limit goes, and what killed runs left half written. */
-static void cache_evict(int dirfd)
-{
-	struct cache_age age[CACHE_ENTRIES_MAX + 1];
-	unsigned count = 0;
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
@@ -203,27 +140,10 @@ static void cache_evict(int dirfd)
 		return;
 	}
 	for (struct dirent *d; (d = readdir(dir));) {
-		struct stat st;
-		bool is_tmp = strncmp(d->d_name, CACHE_TMP_PREFIX, strlen(CACHE_TMP_PREFIX)) == 0;
-		bool is_entry = strncmp(d->d_name, CACHE_PREFIX, strlen(CACHE_PREFIX)) == 0;
 		bool is_note =
 			strncmp(d->d_name, CACHE_SEEN_PREFIX, strlen(CACHE_SEEN_PREFIX)) == 0;
 		if (is_note && cache_note_is_stale(dirfd, d->d_name))
 			unlinkat(dirfd, d->d_name, 0);
-		if ((!is_tmp && !is_entry) || strlen(d->d_name) >= CACHE_NAME_MAX ||
-		    fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (is_tmp) {
-			if (time(NULL) - st.st_mtim.tv_sec > CACHE_TMP_AGE_S)
-				unlinkat(dirfd, d->d_name, 0);
-			continue;
-		}
-		age[count].used = st.st_mtim;
-		memcpy(age[count].name, d->d_name, strlen(d->d_name) + 1);
-		if (++count <= CACHE_ENTRIES_MAX)
-			continue;
-		qsort(age, count, sizeof(age[0]), cache_compare_age);
-		unlinkat(dirfd, age[--count].name, 0);
 	}
 	closedir(dir);
 }
@@ -231,26 +151,20 @@ static void cache_evict(int dirfd)
 int cache_store(int dirfd, const struct cache_key *key, int raw_fd, struct vmlinux *vmlinux,
 		int *ret_fd)
 {
-	char name[CACHE_NAME_MAX], tmp[CACHE_NAME_MAX];
-	uint64_t nonce;
-	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
-		return -EIO;
-	cache_name(key, name);
-	snprintf(tmp, sizeof(tmp), CACHE_TMP_PREFIX "%016" PRIx64, nonce);
-	int fd = openat(dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char name[CACHE_NAME_MAX], tmp[KEEP_NAME_MAX];
+	int fd = keep_begin(dirfd, tmp);
 	if (fd < 0)
-		return -errno;
-
+		return fd;
+	cache_name(key, name);
 	struct vmlinux stored = *vmlinux;
 	int rc = cache_write_entry(fd, key, raw_fd, &stored);
-	if (!rc && renameat(dirfd, tmp, dirfd, name) < 0)
-		rc = -errno;
+	rc = keep_end(dirfd, fd, tmp, name, rc);
 	if (rc) {
-		unlinkat(dirfd, tmp, 0);
 		close(fd);
 		return rc;
 	}
-	cache_evict(dirfd);
+	keep_evict(dirfd, CACHE_PREFIX, CACHE_ENTRIES_MAX);
+	cache_forget_notes(dirfd);
 	*ret_fd = fd;
 	*vmlinux = stored;
 	return 0;

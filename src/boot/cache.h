@@ -23,14 +23,6 @@ struct cache_key {
 void cache_name(const struct cache_key *key, char name[CACHE_NAME_MAX]);
 
 /**
- * cache_open() - open the cache directory, made if needed
- *
- * Return: a descriptor; -errno when it cannot be had or is not private to this user (it must be
- * owned by the effective user and writable by nobody else): then there is no cache.
- */
-int cache_open(const char *dir) __attribute__((warn_unused_result));
-
-/**
  * cache_load() - look an entry up
  * @ret_vmlinux: extents refer to @ret_fd
  *

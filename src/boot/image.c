@@ -28,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <tinyvm/err.h>
+#include <tinyvm/keep.h>
 #include <tinyvm/log.h>
 #include <unistd.h>
 
@@ -117,7 +118,7 @@ static int image_cache_open(const struct image_options *opt)
 {
 	if (!opt->cache_dir)
 		return -ENOENT;
-	int cache = cache_open(opt->cache_dir);
+	int cache = keep_open(opt->cache_dir);
 	if (cache < 0)
 		log_info("no cache in %s: %s", opt->cache_dir,
 			 cache == -EPERM ? "it is not private to this user" : strerror(-cache));

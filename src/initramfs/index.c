@@ -79,19 +79,13 @@ bool index_name(const char *path, size_t len, char ret_name[INDEX_NAME_MAX])
 	return true;
 }
 
-/* The order of two module names, whatever else their paths say. */
-static int index_compare_names(const char *a, const char *b)
+/* FNV-1a of a name that index_name() made. */
+static uint32_t index_hash(const char *name)
 {
-	char x[INDEX_NAME_MAX] = "", y[INDEX_NAME_MAX] = "";
-	index_name(a, strlen(a), x);
-	index_name(b, strlen(b), y);
-	return strcmp(x, y);
-}
-
-static int index_compare(const void *a, const void *b)
-{
-	return index_compare_names(((const struct index_module *)a)->path,
-				   ((const struct index_module *)b)->path);
+	uint32_t hash = 2166136261u;
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 16777619u;
+	return hash;
 }
 
 /* Cuts modules.dep into its lines "PATH: DEP DEP...". */
@@ -109,11 +103,16 @@ static int index_cut(struct index *ix)
 		char *colon = strchr(line, ':');
 		if (!colon)
 			continue;
+		char name[INDEX_NAME_MAX];
+		if (!index_name(line, (size_t)(colon - line), name))
+			continue;
 		*colon = '\0';
 		ix->modules[ix->count++] = (struct index_module){
-			.path = line, .deps = colon + 1 + strspn(colon + 1, " ")};
+			.path = line,
+			.deps = colon + 1 + strspn(colon + 1, " "),
+			.hash = index_hash(name),
+		};
 	}
-	qsort(ix->modules, ix->count, sizeof(*ix->modules), index_compare);
 	return 0;
 }
 
@@ -151,14 +150,19 @@ void index_close(struct index *ix)
 	memset(ix, 0, sizeof(*ix));
 }
 
-static int index_compare_key(const void *key, const void *module)
-{
-	return index_compare_names(key, ((const struct index_module *)module)->path);
-}
-
 struct index_module *index_find(const struct index *ix, const char *name)
 {
-	return bsearch(name, ix->modules, ix->count, sizeof(*ix->modules), index_compare_key);
+	char wanted[INDEX_NAME_MAX], found[INDEX_NAME_MAX];
+	if (!index_name(name, strlen(name), wanted))
+		return NULL;
+	uint32_t hash = index_hash(wanted);
+	for (size_t i = 0; i < ix->count; i++) {
+		struct index_module *m = &ix->modules[i];
+		if (m->hash == hash && index_name(m->path, strlen(m->path), found) &&
+		    strcmp(found, wanted) == 0)
+			return m;
+	}
+	return NULL;
 }
 
 bool index_is_builtin(const struct index *ix, const char *name)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct err;
 
@@ -19,18 +20,20 @@ struct index_text {
 /**
  * struct index_module - one line of modules.dep
  * @path: as it stands there, relative to the directory; NUL-terminated
+ * @hash: of its name
  * @deps: the paths of what it needs, separated by blanks
  * @is_seen: for who walks through them
  */
 struct index_module {
 	const char *path;
 	const char *deps;
+	uint32_t hash;
 	bool is_seen;
 };
 
 /**
  * struct index - the files
- * @modules: sorted by name, @count
+ * @modules: @count, in the order of modules.dep
  */
 struct index {
 	struct index_text dep, builtin, softdep, alias;

@@ -3,8 +3,11 @@
  * dependencies around them, each once. Soft ones are packed when they are there: filesystems ask
  * the kernel for their checksums that way, and only by the name of an algorithm, which is an alias.
  *
+ * Unpacking them takes tens of milliseconds, so what was unpacked is kept (bundle.c).
+ *
  * Configuration of the host (modprobe.d) has no say: it is about the host's own devices.
  */
+#include "bundle.h"
 #include "index.h"
 
 #include <errno.h>
@@ -31,6 +34,7 @@ struct task {
 /**
  * struct packer - a walk along the dependencies
  * @tasks: @count of them, the last one comes next
+ * @files: the modules to pack, in order, @file_count of them
  */
 struct packer {
 	struct initramfs *ia;
@@ -39,21 +43,27 @@ struct packer {
 	struct err *err;
 	struct task *tasks;
 	size_t count, room;
+	struct bundle_file *files;
+	size_t file_count, file_room;
 };
 
+static int packer_no_memory(struct packer *p)
+{
+	return err_set(p->err, -ENOMEM, "there is not enough memory for modules");
+}
+
 /* Return: 0 with the module's bytes, -errno with a sentence. */
-static int module_unpack(int fd, const char *path, uint8_t **ret_data, uint64_t *ret_size,
-			 struct err *err)
+static int module_unpack(int fd, struct bundle_file *f, struct err *err)
 {
 	struct stat st;
 	uint8_t head[8];
 	char why[UNPACK_WHY_MAX];
 	if (fstat(fd, &st) < 0)
-		return err_set(err, -errno, "module '%s' cannot be read: %s", path,
+		return err_set(err, -errno, "module '%s' cannot be read: %s", f->path,
 			       strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size > MODULE_SIZE_MAX ||
 	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
-		return err_set(err, -EINVAL, "module '%s' is no module", path);
+		return err_set(err, -EINVAL, "module '%s' is no module", f->path);
 
 	uint64_t size = (uint64_t)st.st_size;
 	const struct unpack_input in = {
@@ -63,55 +73,102 @@ static int module_unpack(int fd, const char *path, uint8_t **ret_data, uint64_t 
 		.stall_ms = TOOL_STALL_MS,
 	};
 	if (in.format) {
-		int rc = unpack_all(&in, MODULE_SIZE_MAX, ret_data, ret_size, why);
-		return rc ? err_set(err, rc, "module '%s' cannot be unpacked because %s", path, why)
+		int rc = unpack_all(&in, MODULE_SIZE_MAX, &f->data, &f->size, why);
+		f->is_packed = true;
+		return rc ? err_set(err, rc, "module '%s' cannot be unpacked because %s", f->path,
+				    why)
 			  : 0;
 	}
-	uint8_t *data = malloc(size);
-	uint64_t len = 0;
-	while (data && len < size) {
-		ssize_t n = pread(fd, data + len, size - len, (off_t)len);
+	f->data = malloc(size);
+	while (f->data && f->size < size) {
+		ssize_t n = pread(fd, f->data + f->size, size - f->size, (off_t)f->size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
-		len += (uint64_t)n;
+		f->size += (uint64_t)n;
 	}
-	if (!data || len < size) {
-		free(data);
-		return err_set(err, data ? -EIO : -ENOMEM, "module '%s' cannot be read", path);
-	}
-	*ret_data = data;
-	*ret_size = size;
+	if (!f->data || f->size < size)
+		return err_set(err, f->data ? -EIO : -ENOMEM, "module '%s' cannot be read",
+			       f->path);
 	return 0;
 }
 
+/* The module is the next one to be packed. */
 static int packer_add_file(struct packer *p, const struct index_module *m)
 {
-	char path[4096], name[INDEX_NAME_MAX], packed[INDEX_NAME_MAX + 16];
 	bool is_absolute = m->path[0] == '/'; /* old depmods wrote those */
-	int len = snprintf(path, sizeof(path), "%s%s%s", is_absolute ? "" : p->dir,
-			   is_absolute ? "" : "/", m->path);
-	if (len >= (int)sizeof(path) || !index_name(m->path, strlen(m->path), name))
-		return err_set(p->err, -ENAMETOOLONG, "a module of '%s' has too long a name",
-			       p->dir);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return err_set(p->err, -errno, "module '%s' cannot be opened: %s", path,
-			       strerror(errno));
-	uint8_t *data = NULL;
-	uint64_t size = 0;
-	int rc = module_unpack(fd, path, &data, &size, p->err);
-	close(fd);
-	if (rc)
-		return rc;
-	snprintf(packed, sizeof(packed), "lib/%s.ko", name);
-	rc = initramfs_add(p->ia, packed, S_IFREG | 0644, data, size);
+	if (p->file_count == p->file_room) {
+		size_t room = p->file_room ? p->file_room * 2 : 32;
+		struct bundle_file *files = realloc(p->files, room * sizeof(*files));
+		if (!files)
+			return packer_no_memory(p);
+		p->files = files;
+		p->file_room = room;
+	}
+	struct bundle_file f = {.module = m};
+	if (asprintf(&f.path, "%s%s%s", is_absolute ? "" : p->dir, is_absolute ? "" : "/",
+		     m->path) < 0)
+		return packer_no_memory(p);
+	p->files[p->file_count++] = f;
+	return 0;
+}
+
+/* Reads and unpacks them all. */
+static int packer_read_files(struct packer *p)
+{
+	int rc = 0;
+	for (size_t i = 0; !rc && i < p->file_count; i++) {
+		struct bundle_file *f = &p->files[i];
+		int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			return err_set(p->err, -errno, "module '%s' cannot be opened: %s", f->path,
+				       strerror(errno));
+		rc = module_unpack(fd, f, p->err);
+		close(fd);
+	}
+	return rc;
+}
+
+static int packer_pack_files(struct packer *p)
+{
+	char name[INDEX_NAME_MAX] = "", packed[INDEX_NAME_MAX + 16];
+	int rc = 0;
+	for (size_t i = 0; !rc && i < p->file_count; i++) {
+		const struct bundle_file *f = &p->files[i];
+		index_name(f->module->path, strlen(f->module->path), name);
+		snprintf(packed, sizeof(packed), "lib/%s.ko", name);
+		rc = initramfs_add(p->ia, packed, S_IFREG | 0644, f->data, f->size);
+		if (!rc)
+			rc = initramfs_set(p->ia, "module", packed);
+		if (rc)
+			err_set(p->err, rc, "module '%s' cannot be packed: %s", f->path,
+				strerror(-rc));
+	}
+	return rc;
+}
+
+/* All files, from what was kept or from themselves. */
+static int packer_finish(struct packer *p, const char *cache_dir)
+{
+	struct bundle bundle = {.files = p->files, .count = p->file_count};
+	bool is_kept = cache_dir && bundle_load(&bundle, cache_dir);
+	int rc = is_kept ? 0 : packer_read_files(p);
 	if (!rc)
-		rc = initramfs_set(p->ia, "module", packed);
-	free(data);
-	return rc ? err_set(p->err, rc, "module '%s' cannot be packed: %s", path, strerror(-rc))
-		  : 0;
+		rc = packer_pack_files(p);
+	if (!rc && cache_dir && !is_kept)
+		bundle_store(&bundle, cache_dir);
+	return rc;
+}
+
+static void packer_free(struct packer *p)
+{
+	for (size_t i = 0; i < p->file_count; i++) {
+		free(p->files[i].path);
+		free(p->files[i].data);
+	}
+	free(p->files);
+	free(p->tasks);
 }
 
 static int packer_push(struct packer *p, struct index_module *m, bool is_file)
@@ -120,7 +177,7 @@ static int packer_push(struct packer *p, struct index_module *m, bool is_file)
 		size_t room = p->room ? p->room * 2 : 64;
 		struct task *tasks = realloc(p->tasks, room * sizeof(*tasks));
 		if (!tasks)
-			return err_set(p->err, -ENOMEM, "there is not enough memory for modules");
+			return packer_no_memory(p);
 		p->tasks = tasks;
 		p->room = room;
 	}
@@ -242,7 +299,8 @@ static int packer_run(struct packer *p)
 }
 
 int initramfs_add_modules(struct initramfs *ia, const char *dir, const char *const *wanted,
-			  unsigned count, enum initramfs_found *ret_found, struct err *err)
+			  unsigned count, const char *cache_dir, enum initramfs_found *ret_found,
+			  struct err *err)
 {
 	struct packer p = {.ia = ia, .dir = dir, .err = err};
 	int rc = index_open(&p.ix, dir, err);
@@ -253,7 +311,9 @@ int initramfs_add_modules(struct initramfs *ia, const char *dir, const char *con
 		if (!rc)
 			rc = packer_run(&p);
 	}
-	free(p.tasks);
+	if (!rc)
+		rc = packer_finish(&p, cache_dir);
+	packer_free(&p);
 	index_close(&p.ix);
 	return rc;
 }

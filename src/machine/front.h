@@ -46,4 +46,10 @@ struct front {
 /* machine_main() with @front, NULL for the terminal. */
 int machine_main_front(const struct config *cfg, struct front *front, struct err *err);
 
+/*
+ * Where unpacked kernels and modules are kept: $XDG_CACHE_HOME/tinyvm, else ~/.cache/tinyvm; NULL
+ * for nowhere. To be freed.
+ */
+char *machine_cache_dir(void);
+
 #endif

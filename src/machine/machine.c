@@ -142,9 +142,7 @@ static void machine_close_signals(struct machine *m)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* Where unpacked kernels are kept: $XDG_CACHE_HOME/tinyvm, else ~/.cache/tinyvm; NULL for nowhere.
- */
-static char *machine_cache_dir(void)
+char *machine_cache_dir(void)
 {
 	const char *base = getenv("XDG_CACHE_HOME"), *under = "";
 	char *dir;

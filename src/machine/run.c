@@ -129,7 +129,9 @@ static int run_add_modules(struct initramfs *ia, const struct run_config *cfg, c
 	}
 	for (unsigned i = 0; i < count; i++)
 		names[i] = wanted[i].name;
-	int error = initramfs_add_modules(ia, dir, names, count, found, err);
+	char *cache = machine_cache_dir();
+	int error = initramfs_add_modules(ia, dir, names, count, cache, found, err);
+	free(cache);
 	for (unsigned i = 0; i < count && !error; i++)
 		if (found[i] == INITRAMFS_MISSING && wanted[i].is_needed)
 			error = err_set(err, -ENOENT,

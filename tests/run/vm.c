@@ -383,7 +383,7 @@ int main(int argc, char **argv)
 
 	if (initramfs_add_init(ia, is_64bit) != 0)
 		fail("no init");
-	if (initramfs_add_modules(ia, modules_dir, modules, count, found, &err) != 0)
+	if (initramfs_add_modules(ia, modules_dir, modules, count, NULL, found, &err) != 0)
 		fail(err.msg);
 	for (unsigned i = 0; i < count; i++)
 		if (found[i] == INITRAMFS_MISSING)

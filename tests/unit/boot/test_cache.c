@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <tinyvm/err.h>
+#include <tinyvm/keep.h>
 #include <unistd.h>
 
 static char top[] = "/tmp/tinyvm-cache-XXXXXX";
@@ -137,7 +138,7 @@ static void test_entry_of_another_kernel_is_not_believed(void)
 	snprintf(other, sizeof(other), "%s/kernel-00000000000000010000000000000002-3", dir);
 	CHECK_EQ(rename(entry, other), 0);
 	struct vmlinux v;
-	int fd, cache = cache_open(dir);
+	int fd, cache = keep_open(dir);
 	CHECK(cache >= 0);
 	CHECK_EQ(cache_load(cache, &key, &fd, &v), -ENOENT);
 	close(cache);
@@ -180,7 +181,7 @@ static void test_unchanged_file_is_recognized_without_reading_it(void)
 {
 	cache_clear();
 	uint64_t size;
-	int cache = cache_open(dir), fd = old_file(&size);
+	int cache = keep_open(dir), fd = old_file(&size);
 	const struct cache_key key = {{{1, 2}}, size};
 	struct cache_key found = {{{0, 0}}, 0};
 	CHECK_EQ(cache_recall(cache, fd, 0, size, &found), -ENOENT);
@@ -198,7 +199,7 @@ static void test_file_that_just_changed_is_read_again(void)
 	char path[300];
 	cache_clear();
 	snprintf(path, sizeof(path), "%s/young", top);
-	int cache = cache_open(dir), fd = open(path, O_RDWR | O_CREAT, 0600);
+	int cache = keep_open(dir), fd = open(path, O_RDWR | O_CREAT, 0600);
 	struct cache_key key = {{{1, 2}}, 1};
 	CHECK_EQ(write(fd, "x", 1), 1);
 	/* Its mtime is the owner's to set; the ctime tells. */
@@ -215,7 +216,7 @@ static void test_damaged_note_is_not_believed(void)
 	char note[512], text[] = "kernel-00000000000000010000000000000002-junk";
 	uint64_t size;
 	cache_clear();
-	int cache = cache_open(dir), fd = old_file(&size);
+	int cache = keep_open(dir), fd = old_file(&size);
 	struct cache_key key = {{{1, 2}}, size};
 	cache_remember(cache, fd, 0, size, &key);
 	CHECK_EQ(cache_entries(note, sizeof(note)), 1);
@@ -231,7 +232,7 @@ static void test_note_goes_with_its_entry(void)
 	char entry[512];
 	uint64_t size;
 	cache_clear();
-	int cache = cache_open(dir), fd = old_file(&size);
+	int cache = keep_open(dir), fd = old_file(&size);
 	const struct cache_key key = {{{1, 2}}, size};
 	cache_remember(cache, fd, 0, size, &key);
 	CHECK(boots(false)); /* stores an entry, and tidies up */
@@ -321,7 +322,7 @@ static void age_number(int cache, uint8_t n, time_t seconds)
 static void test_longest_unused_entries_go_first(void)
 {
 	cache_clear();
-	int cache = cache_open(dir);
+	int cache = keep_open(dir);
 	CHECK(cache >= 0);
 	for (uint8_t n = 1; n <= CACHE_ENTRIES_MAX; n++) {
 		CHECK(store_number(cache, n));
@@ -343,7 +344,7 @@ static void test_leftovers_of_killed_runs_are_removed(void)
 {
 	char old[160], fresh[160], entry[512];
 	cache_clear();
-	int cache = cache_open(dir);
+	int cache = keep_open(dir);
 	CHECK(cache >= 0);
 	snprintf(old, sizeof(old), "%s/new-0123456789abcdef", dir);
 	snprintf(fresh, sizeof(fresh), "%s/new-fedcba9876543210", dir);
@@ -364,7 +365,7 @@ static void test_full_disk_leaves_nothing_behind(void)
 	char entry[512];
 	struct rlimit old;
 	cache_clear();
-	int cache = cache_open(dir);
+	int cache = keep_open(dir);
 	CHECK(cache >= 0);
 	CHECK_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
 	const struct rlimit small = {6000, old.rlim_max}; /* header page yes, extent no */

@@ -2,8 +2,11 @@
 #include "kernel_file.h"
 #include "test.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <spec/run_protocol.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <tinyvm/err.h>
 #include <tinyvm/initramfs.h>
 #include <unistd.h>
@@ -11,6 +14,7 @@
 #define WANTED_MAX 8
 
 static char dir[] = "/tmp/tinyvm-modules-XXXXXX";
+static const char *cache; /* or NULL */
 
 static void put(const char *name, const void *data, size_t len)
 {
@@ -64,7 +68,7 @@ static struct packing pack(const char *const *wanted)
 		count++;
 	if (initramfs_create(&ia) != 0)
 		abort();
-	p.rc = initramfs_add_modules(ia, dir, wanted, count, p.found, &p.err);
+	p.rc = initramfs_add_modules(ia, dir, wanted, count, cache, p.found, &p.err);
 	if (initramfs_finish(ia, &p.data, &p.size) != 0)
 		abort();
 	packing_read_conf(&p);
@@ -164,6 +168,84 @@ static void test_packed_modules_are_unpacked(void)
 	set_up();
 }
 
+/* The files of @dir were last changed long ago. */
+static void let_settle(const char *name)
+{
+	char path[256];
+	const struct timespec times[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (utimensat(AT_FDCWD, path, times, 0) != 0)
+		abort();
+	do { /* its ctime cannot be set: that one must pass */
+		usleep(100000);
+		if (stat(path, &st) != 0)
+			abort();
+	} while (time(NULL) - st.st_ctim.tv_sec < 3);
+}
+
+/* How many files of that kind are kept. */
+static unsigned kept(char ret_path[512])
+{
+	unsigned count = 0;
+	DIR *d = opendir(cache);
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (strncmp(e->d_name, "modules-", 8) == 0) {
+			snprintf(ret_path, 512, "%s/%s", cache, e->d_name);
+			count++;
+		}
+	if (d)
+		closedir(d);
+	return count;
+}
+
+static void test_unpacked_modules_are_kept(void)
+{
+	char cache_dir[256], path[512], command[600];
+	snprintf(cache_dir, sizeof(cache_dir), "%s/cache", dir);
+	put_module("ring.ko.gz", "gzip -c");
+	put_text("modules.dep", "ring.ko.gz:\n");
+	cache = cache_dir;
+
+	struct packing p = PACK("ring"); /* written only now: it may change unseen */
+	CHECK_EQ(p.rc, 0);
+	CHECK_EQ(kept(path), 0);
+	free(p.data);
+
+	let_settle("ring.ko.gz");
+	p = PACK("ring");
+	CHECK_EQ(kept(path), 1);
+	CHECK(has(&p, "module ring.ko.gz"));
+	free(p.data);
+
+	/* What is kept is what is used. */
+	snprintf(command, sizeof(command), "sed -i 's/module ring/MODULE ring/' %s", path);
+	CHECK_EQ(system(command), 0);
+	p = PACK("ring");
+	CHECK_EQ(p.rc, 0);
+	CHECK(has(&p, "MODULE ring.ko.gz"));
+	free(p.data);
+
+	/* A torn one is not. */
+	struct stat st;
+	CHECK_EQ(stat(path, &st), 0);
+	CHECK_EQ(truncate(path, st.st_size - 1), 0);
+	p = PACK("ring");
+	CHECK_EQ(p.rc, 0);
+	CHECK(has(&p, "module ring.ko.gz"));
+	free(p.data);
+
+	/* Nor one of a file that changed. */
+	put_module("ring.ko.gz", "gzip -1 -c");
+	p = PACK("ring");
+	CHECK_EQ(p.rc, 0);
+	CHECK(has(&p, "module ring.ko.gz"));
+	CHECK_EQ(kept(path), 1);
+	free(p.data);
+	cache = NULL;
+	set_up();
+}
+
 static void test_missing_directory_gets_a_sentence(void)
 {
 	struct err err;
@@ -171,9 +253,9 @@ static void test_missing_directory_gets_a_sentence(void)
 	struct initramfs *ia;
 	const char *const wanted[] = {"virtio"};
 	CHECK_EQ(initramfs_create(&ia), 0);
-	CHECK_EQ(initramfs_add_modules(ia, "/no/such", wanted, 1, &found, &err), -ENOENT);
+	CHECK_EQ(initramfs_add_modules(ia, "/no/such", wanted, 1, NULL, &found, &err), -ENOENT);
 	CHECK_STR(err.msg, "there are no modules in '/no/such': No such file or directory");
-	CHECK_EQ(initramfs_add_modules(ia, "/", wanted, 1, &found, &err), -ENOENT);
+	CHECK_EQ(initramfs_add_modules(ia, "/", wanted, 1, NULL, &found, &err), -ENOENT);
 	CHECK_STR(err.msg, "'/' has no modules.dep, which depmod makes");
 	initramfs_destroy(ia);
 }
@@ -237,6 +319,7 @@ int main(void)
 		TEST_CASE(test_builtin_and_missing_ones_are_told_apart),
 		TEST_CASE(test_soft_dependencies_go_around_and_through_aliases),
 		TEST_CASE(test_packed_modules_are_unpacked),
+		TEST_CASE(test_unpacked_modules_are_kept),
 		TEST_CASE(test_missing_directory_gets_a_sentence),
 		TEST_CASE(test_damaged_directories_get_a_sentence),
 		TEST_CASE(test_circles_end),
