@@ -8,7 +8,7 @@
  * WORDs are the command. Standard streams are the command's. SIGINT goes to the command; SIGUSR1
  * makes its terminal one of 50 rows and 132 columns. -v reports on standard error what else the
  * guest says. Exits with the command's status, 128+n when signal n ended it, 125 when the init
- * failed, 124 after 60 s, and 123 when the guest ended without a word.
+ * failed, 124 after 180 s, and 123 when the guest ended without a word.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ enum {
 	STATUS_SILENT = 123,
 	STATUS_TIMEOUT = 124,
 	STATUS_FAILED = 125,
-	TIMEOUT_S = 60,
+	TIMEOUT_S = 180,
 	MODULES_MAX = 64,
 	QEMU_ARGS_MAX = 128,
 };
