@@ -63,7 +63,7 @@ vm_ready()
 {
 	local deadline=$((SECONDS + $2))
 	while vm_read "$1" $((deadline - SECONDS)); do
-		case $line in 'guest: ready '*) return ;; esac
+		case $line in *'guest: ready '*) return ;; esac # SeaBIOS ends no line
 	done
 	return 1
 }
