@@ -26,6 +26,7 @@ const struct config_option config_options[OPT_COUNT] = {
 	[OPT_CPUS] = {"cpus", 'c', "--cpus 2"},
 	[OPT_NET] = {"net", 0, "--net user"},
 	[OPT_PUBLISH] = {"publish", 'p', "--publish 8080:80"},
+	[OPT_SHARE] = {"share", 0, "--share ./data:data"},
 	[OPT_NAME] = {"name", 0, "--name build1"},
 	[OPT_TRANSPORT] = {"transport", 0, "--transport pci or --transport mmio"},
 	[OPT_CONSOLE] = {"console", 0, "--console serial or --console virtio"},
@@ -52,10 +53,10 @@ static const char config_help_text[] =
 	"  -c, --cpus N                    virtual processors (default 1)\n"
 	"      --net user|tap|socket=PATH  network card; user (passt) needs no privilege\n"
 	"  -p, --publish HOST:GUEST[/udp]  forward a port of 127.0.0.1 to the guest\n"
-	"      --name NAME                 name; the cards' MAC addresses derive from it\n"
+	"      --share HOST:TAG[:ro]       a directory; there: mount -t virtiofs TAG DIR\n"
 	"      --transport pci|mmio        how virtio devices attach (default pci)\n"
 	"      --console serial|virtio     which console is shown (default serial)\n"
-	"      --log FILE                  append what the guest prints to FILE, too\n"
+	"      --name NAME, --log FILE     a name; append what the guest prints to FILE\n"
 	"      --no-reboot                 end, with status 0, where it would reboot\n"
 	"      --no-auto-args, --no-unpack leave --append, the kernel as they are\n"
 	"  -n, --dry-run; -v, --verbose    say what would be done; what is done (-vv)\n"
@@ -185,6 +186,20 @@ static int config_add_forward(struct config_parse *p, char *value)
 	return ret;
 }
 
+static int config_add_share(struct config_parse *p, char *value)
+{
+	struct config *cfg = &p->cfg;
+
+	if (cfg->share_count == CONFIG_SHARE_MAX)
+		return err_set(p->err, -EINVAL,
+			       "there is room for %d directories, and --share %.200s is one more",
+			       CONFIG_SHARE_MAX, value);
+	int ret = config_share(value, &cfg->share[cfg->share_count], p->err);
+	if (!ret)
+		cfg->share_count++;
+	return ret;
+}
+
 static int config_set_flag(struct config_parse *p, enum config_option_id id)
 {
 	struct config *cfg = &p->cfg;
@@ -207,7 +222,7 @@ static int config_set_flag(struct config_parse *p, enum config_option_id id)
 
 static bool config_is_repeatable(enum config_option_id id)
 {
-	return id == OPT_DISK || id == OPT_NET || id == OPT_PUBLISH;
+	return id == OPT_DISK || id == OPT_NET || id == OPT_PUBLISH || id == OPT_SHARE;
 }
 
 static int config_set_value(struct config_parse *p, enum config_option_id id, char *value)
@@ -243,6 +258,8 @@ static int config_set_value(struct config_parse *p, enum config_option_id id, ch
 		ret = config_add_net(p, value);
 	} else if (id == OPT_PUBLISH) {
 		ret = config_add_forward(p, value);
+	} else if (id == OPT_SHARE) {
+		ret = config_add_share(p, value);
 	} else if (id == OPT_NAME) {
 		cfg->name = value;
 		ret = config_name(value, p->err);
@@ -413,6 +430,14 @@ static int config_check(const struct config_parse *p)
 					       "%s; give one of them another with ,id=NAME",
 					       cfg->disk[j].path, cfg->disk[i].path, name);
 		}
+	for (unsigned i = 0; i < cfg->share_count; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (strcmp(cfg->share[i].tag, cfg->share[j].tag) == 0)
+				return err_set(p->err, -EINVAL,
+					       "--share %.150s and --share %.150s have the same "
+					       "tag, %s; give one of them another",
+					       cfg->share[j].path, cfg->share[i].path,
+					       cfg->share[i].tag);
 	int ret = config_check_snapshots(p);
 	return ret ? ret : config_check_nets(cfg, p->err);
 }

@@ -29,6 +29,7 @@ enum config_option_id {
 	OPT_CPUS,
 	OPT_NET,
 	OPT_PUBLISH,
+	OPT_SHARE,
 	OPT_NAME,
 	OPT_TRANSPORT,
 	OPT_CONSOLE,
@@ -53,12 +54,16 @@ extern const struct config_option config_options[OPT_COUNT];
  * config_cpus(): 1 to 4096; what KVM allows is not known here.
  * config_disk(): PATH[,ro][,snapshot][,id=NAME], a comma in PATH written twice; splits @text in
  * place.
+ * config_share(): HOST:TAG[:ro]; HOST may have colons, TAG is 1 to 15 letters, digits, '.', '_' and
+ * '-'; splits @text in place.
  */
 int config_memory(const char *text, uint64_t *ret_bytes, struct err *err)
 	__attribute__((warn_unused_result));
 int config_cpus(const char *text, unsigned *ret_cpus, struct err *err)
 	__attribute__((warn_unused_result));
 int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
+	__attribute__((warn_unused_result));
+int config_share(char *text, struct config_share *ret_share, struct err *err)
 	__attribute__((warn_unused_result));
 
 /*

@@ -171,3 +171,34 @@ int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
 	*ret_disk = disk;
 	return 0;
 }
+
+int config_share(char *text, struct config_share *ret_share, struct err *err)
+{
+	struct config_share share = {.path = text};
+	char *colon = strrchr(text, ':');
+
+	if (colon && (strcmp(colon, ":ro") == 0 || strcmp(colon, ":rw") == 0)) {
+		share.is_readonly = strcmp(colon, ":ro") == 0;
+		*colon = '\0';
+		colon = strrchr(text, ':');
+	}
+	const char *tag = colon ? colon + 1 : "";
+	size_t len = strlen(tag);
+	if (!colon || colon == text)
+		return err_set(err, -EINVAL,
+			       "--share '%.200s' is not HOST:TAG, where TAG is what the guest "
+			       "mounts it by, such as ./data:data",
+			       text);
+	for (const char *p = tag; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+			len = 0;
+	if (len == 0 || len >= sizeof(share.tag))
+		return err_set(err, -EINVAL,
+			       "--share %.200s: a tag has 1 to %zu letters, digits, '.', '_' or "
+			       "'-'",
+			       text, sizeof(share.tag) - 1);
+	memcpy(share.tag, tag, len + 1);
+	*colon = '\0';
+	*ret_share = share;
+	return 0;
+}

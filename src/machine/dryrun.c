@@ -70,6 +70,15 @@ static void dryrun_disks(const struct config *cfg)
 						  : "");
 }
 
+static void dryrun_shares(const struct config *cfg)
+{
+	if (cfg->share_count)
+		printf("shared directories\n");
+	for (unsigned i = 0; i < cfg->share_count; i++)
+		printf("  %s  %s%s\n", cfg->share[i].tag, cfg->share[i].path,
+		       cfg->share[i].is_readonly ? " (read-only)" : "");
+}
+
 static void dryrun_nets(const struct config *cfg, const struct backends *backends)
 {
 	if (cfg->net_count)
@@ -115,6 +124,7 @@ int dryrun_show(const struct config *cfg, struct backends *backends, const char 
 		if (cfg->disk_count)
 			printf("disks\n");
 		dryrun_disks(cfg);
+		dryrun_shares(cfg);
 		dryrun_nets(cfg, backends);
 		printf("kernel\n  %s\n", boot_image_how(backends->image));
 		printf("command line\n  %s\n", cmdline);

@@ -418,6 +418,34 @@ static void test_stray_words(void)
 	CHECK_EQ(PARSE("-k", "k", "--"), 0);
 }
 
+static void test_shares(void)
+{
+	CHECK_EQ(PARSE("-k", "k", "--share", "/a:one", "--share=./b:c:two:ro", "--share", "d:3:rw"),
+		 0);
+	CHECK_EQ(line.cfg.share_count, 3);
+	CHECK_STR(line.cfg.share[0].path, "/a");
+	CHECK_STR(line.cfg.share[0].tag, "one");
+	CHECK(!line.cfg.share[0].is_readonly);
+	CHECK_STR(line.cfg.share[1].path, "./b:c");
+	CHECK_STR(line.cfg.share[1].tag, "two");
+	CHECK(line.cfg.share[1].is_readonly);
+	CHECK_STR(line.cfg.share[2].tag, "3");
+	CHECK(!line.cfg.share[2].is_readonly);
+	CHECK_REFUSED("--share '/a' is not HOST:TAG, where TAG is what the guest mounts it by, "
+		      "such as ./data:data",
+		      "-k", "k", "--share", "/a");
+	CHECK_REFUSED("--share '/a' is not HOST:TAG, where TAG is what the guest mounts it by, "
+		      "such as ./data:data",
+		      "-k", "k", "--share", "/a:ro");
+	CHECK_REFUSED("--share /a:/mnt: a tag has 1 to 15 letters, digits, '.', '_' or '-'", "-k",
+		      "k", "--share", "/a:/mnt");
+	CHECK_REFUSED("--share /a:0123456789abcdef: a tag has 1 to 15 letters, digits, '.', '_' "
+		      "or '-'",
+		      "-k", "k", "--share", "/a:0123456789abcdef");
+	CHECK_REFUSED("--share /a and --share /b have the same tag, x; give one of them another",
+		      "-k", "k", "--share", "/a:x", "--share", "/b:x");
+}
+
 static void test_no_kernel(void)
 {
 	CHECK_REFUSED("no kernel to boot: name one with --kernel, such as this host's own, "
@@ -483,6 +511,7 @@ int main(void)
 		TEST_CASE(test_unknown_option_of_other_vmms),
 		TEST_CASE(test_unknown_option_near_nothing),
 		TEST_CASE(test_stray_words),
+		TEST_CASE(test_shares),
 		TEST_CASE(test_no_kernel),
 		TEST_CASE(test_help_fits_one_screen),
 		TEST_CASE(test_help_names_every_option),
