@@ -43,6 +43,14 @@ int handle_add(struct share *share, struct inode *inode, int fd, int flags, uint
 	return ret;
 }
 
+bool handle_has_room(struct share *share)
+{
+	pthread_mutex_lock(&share->lock);
+	bool has_room = share->handles.used < share->handles_max;
+	pthread_mutex_unlock(&share->lock);
+	return has_room;
+}
+
 int handle_get(struct share *share, uint64_t id, const struct inode *inode,
 	       struct handle **ret_handle)
 {

@@ -254,6 +254,8 @@ int do_create(struct request *r)
 		ret = request_open_flags(r, in.flags, &flags);
 	if (ret == 0)
 		ret = request_name(r, &name);
+	if (ret == 0 && !handle_has_room(r->share))
+		ret = -ENFILE;
 	if (ret == 0)
 		ret = request_act_as_guest(r);
 	if (ret != 0)

@@ -241,6 +241,9 @@ void inode_restore_end(struct share *share);
 int handle_add(struct share *share, struct inode *inode, int fd, int flags, uint64_t *ret_id)
 	__attribute__((warn_unused_result));
 
+/* Is there room for one more? So that nothing is made that then cannot be opened. */
+bool handle_has_room(struct share *share);
+
 /* Pins the open file @id, which must be @inode's. Return: 0 or -EBADF. */
 int handle_get(struct share *share, uint64_t id, const struct inode *inode,
 	       struct handle **ret_handle) __attribute__((warn_unused_result));

@@ -284,6 +284,8 @@ WITH_DEVICE(test_open_files_are_limited_and_keep_their_inodes)
 		error = fuse_create(&c, ROOT, name, O_RDWR, 0644, &other, &fh);
 	}
 	CHECK_EQ(error, -ENFILE);
+	snprintf(name, sizeof(name), "f%u", opened - 1);
+	CHECK(!host_exists(c.dir_fd, name)); /* not made, either */
 	CHECK(opened > 16 && opened < 128);
 	CHECK_EQ(fuse_opendir(&c, ROOT, &fh), -ENFILE);
 	for (unsigned i = 0; i < 300; i++) {
