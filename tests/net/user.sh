@@ -37,6 +37,12 @@ upload()
 	note="100 MiB in $(seconds_since "$began") s, with the digest"
 }
 
+# is_local: a port that was forwarded without an address is the host's own affair.
+is_local()
+{
+	trips 127.0.0.1 7002 tcp && ! trips 192.0.2.2 7002 tcp 2>/dev/null
+}
+
 has_passt_ended()
 {
 	vm_off a && gone "$passt" 10
@@ -58,6 +64,7 @@ scene_user()
 	vm_ask a 20 'peer serve 7000 >/dev/null 2>&1 &'
 	check user-forward-udp trips 127.0.0.1 7001 udp
 	check user-forward-tcp trips 127.0.0.1 7002 tcp
+	check user-forward-local is_local
 	check user-download download
 	check user-upload upload
 	check user-iperf-out iperf a 198.51.100.1
