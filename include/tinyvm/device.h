@@ -126,4 +126,25 @@ struct clock {
 	void *ctx;
 };
 
+/**
+ * struct timer - one alarm that a device sets itself
+ * @arm: let the device's expiry function run once, with its lock held, when @clock.monotonic_ns has
+ *       reached @when_ns; 0 disarms. Replaces what was set before. Called with the device's lock
+ *       held; an expiry that was already due may still come after a disarm, so the function looks
+ *       whether it is wanted
+ * @ctx: for @arm
+ *
+ * A zeroed timer never expires.
+ */
+struct timer {
+	void (*arm)(void *ctx, uint64_t when_ns);
+	void *ctx;
+};
+
+static inline void timer_arm(const struct timer *timer, uint64_t when_ns)
+{
+	if (timer->arm)
+		timer->arm(timer->ctx, when_ns);
+}
+
 #endif

@@ -1,8 +1,7 @@
 /*
  * The event loop: epoll on one thread, for everything that is not a vCPU.
  *
- * A callback runs on the loop's thread with the lock of the device it was registered for. Timers
- * are not here yet: the first device that needs one brings them.
+ * A callback runs on the loop's thread with the lock of the device it was registered for.
  */
 #ifndef TINYVM_EVLOOP_H
 #define TINYVM_EVLOOP_H
@@ -13,6 +12,7 @@
 struct device;
 struct evloop;
 struct evloop_fd;
+struct timer;
 
 typedef void (*evloop_fn)(void *ctx, uint32_t events);
 
@@ -56,6 +56,25 @@ void evloop_set_poll(struct evloop_fd *handle, evloop_poll_fn poll);
  * not called any more. NULL is fine.
  */
 void evloop_remove(struct evloop_fd *handle);
+
+/**
+ * evloop_timer_create() - an alarm on the loop, CLOCK_MONOTONIC
+ * evloop_timer_bind() - what to do when it expires, with @dev's lock held (NULL: none)
+ * evloop_timer_wire() - its end for a device model (struct timer), or for evloop_timer_arm()
+ * evloop_timer_arm() - expire once at @when_ns, at once when that has passed; 0 disarms
+ *
+ * Made before the device that it is handed to, bound after, destroyed after the device. Until it is
+ * bound it does not expire. Return (create): 0, -ENOMEM or timerfd_create's -errno.
+ * Context (arm): any thread; (bind, destroy): the loop's, or any while the loop does not run.
+ */
+struct evloop_timer;
+int evloop_timer_create(struct evloop *loop, struct evloop_timer **ret_timer)
+	__attribute__((warn_unused_result));
+void evloop_timer_bind(struct evloop_timer *timer, void (*fn)(void *ctx), void *ctx,
+		       struct device *dev);
+struct timer evloop_timer_wire(struct evloop_timer *timer);
+void evloop_timer_arm(void *timer, uint64_t when_ns);
+void evloop_timer_destroy(struct evloop_timer *timer);
 
 /**
  * evloop_run() - dispatch until evloop_stop()
