@@ -27,8 +27,42 @@ enum kvm_end {
 };
 
 /**
+ * enum kvm_piece_kind - what the guest's processors find in a piece of low RAM instead of RAM
+ * KVM_PIECE_BUS: accesses go to the MMIO bus
+ * KVM_PIECE_ROM: RAM that they can read and execute; writes go to the MMIO bus
+ * KVM_PIECE_SWITCHED: one or the other of RAM and bus, as kvm_vm_switch() says; the bus at first
+ */
+enum kvm_piece_kind {
+	KVM_PIECE_BUS,
+	KVM_PIECE_ROM,
+	KVM_PIECE_SWITCHED,
+};
+
+/**
+ * struct kvm_piece - and where: page aligned, inside RAM below 4 GiB
+ */
+struct kvm_piece {
+	gpa_t gpa;
+	uint64_t size;
+	enum kvm_piece_kind kind;
+};
+#define KVM_PIECE_MAX 8
+
+/**
+ * struct kvm_rom - read-only memory outside RAM
+ * @hva: page aligned, @size bytes; outlives the VM
+ */
+struct kvm_rom {
+	gpa_t gpa;
+	uint64_t size;
+	const void *hva;
+};
+
+/**
  * struct kvm_config - the VM to be made
  * @gm:   guest memory; becomes the memory slots
+ * @piece: @piece_count exceptions to that, ascending, at most one KVM_PIECE_SWITCHED
+ * @rom:  @rom.size 0 for none
  * @cpus: 1 to what KVM_CAP_MAX_VCPUS says
  * @pio, @mmio: where exits go; immutable once the VM runs
  * @ended: a vCPU stopped for good; called once per VM at most, on that vCPU's thread, which then
@@ -36,6 +70,9 @@ enum kvm_end {
  */
 struct kvm_config {
 	struct gmem *gm;
+	struct kvm_piece piece[KVM_PIECE_MAX];
+	unsigned piece_count;
+	struct kvm_rom rom;
 	unsigned cpus;
 	struct bus *pio;
 	struct bus *mmio;
@@ -62,7 +99,17 @@ void kvm_vm_destroy(struct kvm_vm *vm);
 /* How many vCPUs /dev/kvm allows; -errno with a sentence when it cannot be asked. */
 int kvm_max_cpus(struct err *err);
 
-/* Boot processor as @entry says, the others wait for INIT/SIPI. Before kvm_vm_start(). */
+/*
+ * The KVM_PIECE_SWITCHED becomes RAM or bus. @vm is the struct kvm_vm, so that this fits a wire.
+ * Context: any thread, a vCPU's too; serialised by the caller. Failure leaves it on the bus or as
+ * it was, and is logged.
+ */
+void kvm_vm_switch(void *vm, bool is_ram);
+
+/*
+ * Boot processor as @entry says, the others wait for INIT/SIPI. Before kvm_vm_start(). Without this
+ * it begins at the reset vector, 0xfffffff0.
+ */
 int kvm_vm_set_entry(struct kvm_vm *vm, const struct boot_entry *entry, struct err *err)
 	__attribute__((warn_unused_result));
 

@@ -18,9 +18,6 @@
 #define VM_IDENTITY_MAP_GPA 0xfffbc000ULL
 #define VM_TSS_GPA	    0xfffbd000UL
 
-/* KVM_MEM_MAX_NR_PAGES keeps a slot just below 8 TiB. */
-#define VM_SLOT_MAX (1ULL << 42)
-
 /* From here on an APIC ID does not fit the 8 bits of xAPIC (255 is broadcast). */
 #define VM_XAPIC_CPUS 255
 
@@ -49,29 +46,6 @@ static int vm_open(struct kvm_vm *vm, struct err *err)
 			       "(VirtualBox, VMware): stop its machines first");
 	if (vm->fd < 0)
 		return err_set(err, -errno, "KVM cannot make a VM: %s", strerror(errno));
-	return 0;
-}
-
-static int vm_add_memory(struct kvm_vm *vm, struct err *err)
-{
-	uint32_t slot = 0;
-	for (unsigned i = 0; i < gmem_region_count(vm->cfg.gm); i++) {
-		const struct gmem_region *r = gmem_region(vm->cfg.gm, i);
-		for (uint64_t off = 0; off < r->size; off += VM_SLOT_MAX, slot++) {
-			uint64_t left = r->size - off;
-			struct kvm_userspace_memory_region mem = {
-				.slot = slot,
-				.guest_phys_addr = r->gpa + off,
-				.memory_size = left < VM_SLOT_MAX ? left : VM_SLOT_MAX,
-				.userspace_addr = (uintptr_t)r->hva + off,
-			};
-			if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &mem) < 0)
-				return err_set(err, -errno,
-					       "KVM refuses %llu MiB of guest memory: %s",
-					       (unsigned long long)gmem_size(vm->cfg.gm) >> 20,
-					       strerror(errno));
-		}
-	}
 	return 0;
 }
 
@@ -194,7 +168,7 @@ int kvm_vm_create(struct kvm_vm **ret_vm, const struct kvm_config *cfg, struct e
 	 * without waiting, and a memory slot that comes behind them waits 5 ms for both.
 	 */
 	if (!rc)
-		rc = vm_add_memory(vm, err);
+		rc = slots_create(vm, err);
 	if (!rc)
 		rc = vm_add_chips(vm, err);
 	if (!rc)

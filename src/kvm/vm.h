@@ -30,6 +30,19 @@ struct vcpu {
 };
 
 /**
+ * struct slot - a memory slot that comes and goes
+ * @size: bytes, 0 for no such thing
+ * @is_there: the guest sees it
+ */
+struct slot {
+	uint32_t number;
+	gpa_t gpa;
+	uint64_t size;
+	void *hva;
+	bool is_there;
+};
+
+/**
  * struct kvm_vm - the VM
  * @host_fd: /dev/kvm
  * @cpu_count: vCPUs made so far, also the length of @cpu in use
@@ -38,6 +51,8 @@ struct vcpu {
  * @go:      mode changed
  * @thread_count: threads to be joined
  * @irq_levels: bit n: GSI n was last driven high
+ * @slot_count: memory slots in use
+ * @switched: that of the KVM_PIECE_SWITCHED
  * @route_lock: guards @routes; taken inside device locks, nothing is taken inside it
  */
 struct kvm_vm {
@@ -55,6 +70,8 @@ struct kvm_vm {
 	uint32_t irq_levels;
 	pthread_mutex_t route_lock;
 	struct route_table routes;
+	uint32_t slot_count;
+	struct slot switched;
 };
 
 /*
@@ -80,6 +97,9 @@ int host_check_caps(int host_fd, struct err *err);
 
 /* KVM's supported CPUID with CPUID_ROOM spare entries, to be freed. Return: 0 or -errno. */
 int host_cpuid(int host_fd, struct kvm_cpuid2 **ret_cpuid, struct err *err);
+
+/* slots.c: guest memory as the processors see it. Return: 0 or -errno. */
+int slots_create(struct kvm_vm *vm, struct err *err);
 
 /* vcpu.c: what a vCPU thread does until the VM stops. */
 void vcpu_loop(struct vcpu *vcpu);

@@ -63,6 +63,21 @@ __asm__(".pushsection .rodata\n"
 	"	done protected\n"
 	".code64\n"
 
+	/* What a processor does first after power-on, from the ROM at its reset vector. */
+	".code16\n"
+	"guest real\n"
+	"	mov $0xb800, %ax\n"
+	"	mov %ax, %ds\n"
+	"	movb $0x41, 0\n"
+	"	mov $0xf000, %ax\n"
+	"	mov %ax, %ds\n"
+	"	movb $0x42, 0x10\n"
+	"	mov $0x10, %dx\n"
+	"	mov 0x10, %al\n"
+	"	out %al, %dx\n"
+	"	done real\n"
+	".code64\n"
+
 	/* Every size each way; what was read is written back. */
 	"guest sizes\n"
 	"	mov $0x10, %dx\n"
@@ -159,6 +174,7 @@ __asm__(".pushsection .rodata\n"
 #define GUEST(name) extern const uint8_t guest_##name[], guest_##name##_end[]
 GUEST(long);
 GUEST(protected);
+GUEST(real);
 GUEST(sizes);
 GUEST(strings);
 GUEST(fault);
@@ -283,7 +299,13 @@ static bool rig_write_tables(struct rig *rig)
 	return is_ok;
 }
 
-static bool rig_open(struct rig *rig, unsigned cpus)
+#define TEXT	  0xb8000u
+#define TEXT_SIZE 0x8000u
+#define ROM	  0xf0000u
+#define ROM_SIZE  0x10000u
+
+/* @rom: NULL, or ROM_SIZE bytes for a machine with a PC's first megabyte. */
+static bool rig_open_with(struct rig *rig, unsigned cpus, const uint8_t *rom)
 {
 	memset(rig, 0, sizeof(*rig));
 	device_init(&rig->dev, &rig_device_ops, "rig");
@@ -301,10 +323,27 @@ static bool rig_open(struct rig *rig, unsigned cpus)
 				 .mmio = rig->mmio,
 				 .ended = rig_ended,
 				 .ctx = rig};
+	if (rom) {
+		cfg.piece[cfg.piece_count++] = (struct kvm_piece){0xa0000, 0x18000, KVM_PIECE_BUS};
+		cfg.piece[cfg.piece_count++] =
+			(struct kvm_piece){TEXT, TEXT_SIZE, KVM_PIECE_SWITCHED};
+		cfg.piece[cfg.piece_count++] = (struct kvm_piece){ROM, ROM_SIZE, KVM_PIECE_ROM};
+		cfg.rom = (struct kvm_rom){-(gpa_t)ROM_SIZE & 0xffffffff, ROM_SIZE, rom};
+		is_ok = is_ok && gmem_write(rig->gm, ROM, rom, ROM_SIZE) == 0 &&
+			bus_add(rig->mmio, TEXT, TEXT + TEXT_SIZE - 1, &rig_mmio_ops, rig,
+				&rig->dev, &err) == 0 &&
+			bus_add(rig->mmio, ROM, ROM + ROM_SIZE - 1, &rig_mmio_ops, rig, &rig->dev,
+				&err) == 0;
+	}
 	if (is_ok && kvm_vm_create(&rig->vm, &cfg, &err) == 0 && rig_write_tables(rig))
 		return true;
 	fprintf(stderr, "no VM: %s\n", err.msg);
 	return false;
+}
+
+static bool rig_open(struct rig *rig, unsigned cpus)
+{
+	return rig_open_with(rig, cpus, NULL);
 }
 
 static void rig_close(struct rig *rig)
@@ -405,6 +444,43 @@ static void test_protected_mode_entry_has_no_paging(void)
 	CHECK_EQ(rig.log[0].value, 0x9abcdef0);
 	CHECK_EQ(rig.log[1].value, 1);
 	rig_close(&rig);
+}
+
+/* Stores to the window go to the bus or to memory; the ROM keeps what it has. */
+static void real_mode_run(uint8_t *rom, bool is_text_ram)
+{
+	struct rig rig;
+	struct err err;
+	uint8_t text = 0;
+	CHECK(rig_open_with(&rig, 1, rom));
+	kvm_vm_switch(rig.vm, is_text_ram);
+	CHECK_EQ(kvm_vm_start(rig.vm, &err), 0);
+	CHECK(rig_wait(&rig, &rig.is_done));
+	kvm_vm_stop(rig.vm);
+	unsigned n = 0;
+	CHECK_EQ(rig.log_count, is_text_ram ? 2 : 3);
+	if (!is_text_ram)
+		CHECK_EQ(rig.log[n++].value, 0x41);
+	CHECK_EQ(rig.log[n].addr, MMIO + 0x10);
+	CHECK_EQ(rig.log[n++].value, 0x42);
+	CHECK_EQ(rig.log[n].value, 0x77); /* what the ROM has there */
+	CHECK_EQ(gmem_read(rig.gm, TEXT, &text, 1), 0);
+	CHECK_EQ(text, is_text_ram ? 0x41 : 0);
+	rig_close(&rig);
+}
+
+static void test_reset_vector_rom_and_switched_window(void)
+{
+	/* A far jump to the guest's code, at F000:0100 of the ROM. */
+	static const uint8_t jump[] = {0xea, 0x00, 0x01, 0x00, 0xf0};
+	uint8_t *rom = aligned_alloc(4096, ROM_SIZE);
+	CHECK(rom);
+	memset(rom, 0x77, ROM_SIZE);
+	memcpy(rom + 0x100, guest_real, (size_t)(guest_real_end - guest_real));
+	memcpy(rom + ROM_SIZE - 16, jump, sizeof(jump));
+	real_mode_run(rom, false);
+	real_mode_run(rom, true);
+	free(rom);
 }
 
 static void test_port_and_mmio_accesses_of_every_size(void)
@@ -635,6 +711,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		TEST_CASE(test_long_mode_entry_has_rsi_and_rsp),
 		TEST_CASE(test_protected_mode_entry_has_no_paging),
+		TEST_CASE(test_reset_vector_rom_and_switched_window),
 		TEST_CASE(test_port_and_mmio_accesses_of_every_size),
 		TEST_CASE(test_string_io_transfers_every_item),
 		TEST_CASE(test_fault_without_idt_is_a_triple_fault),
