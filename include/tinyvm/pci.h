@@ -33,9 +33,14 @@ struct pci_id {
 	uint8_t revision;
 };
 
+/**
+ * struct pci_bar - a base address register
+ * @size: bytes, a power of two, 16 up; 0: no BAR
+ * @is_io: ports, up to 256 of them; else memory, 32 bit, not prefetchable
+ */
 struct pci_bar {
-	uint32_t size; /* bytes, a power of two, 16 up; 0: no BAR. Memory, 32 bit, not prefetchable
-			*/
+	uint32_t size;
+	bool is_io;
 	const struct bus_ops *ops;
 	void *ctx;
 };
@@ -59,7 +64,8 @@ struct pci_func_ops {
  * @wmask:  which bits the guest may write
  * @hook_first, @hook_last: the bytes that config_read and config_write want to know of; the owner
  *          sets them after pci_func_init(), which leaves them empty
- * @window_base, @window_last: where BARs can decode; the host bridge's
+ * @window_base, @window_last: where memory BARs can decode; the host bridge's
+ * @io_base, @io_last: where I/O BARs can
  * @bar_gpa, @bar_decodes: where BARs do decode, one bit each; kept by src/pci/func.c
  */
 struct pci_func {
@@ -77,6 +83,7 @@ struct pci_func {
 	uint8_t bar_decodes;
 	uint32_t bar_gpa[PCI_BAR_MAX];
 	uint64_t window_base, window_last;
+	uint64_t io_base, io_last;
 };
 
 /**
@@ -90,6 +97,8 @@ void pci_func_init(struct pci_func *f, struct device *dev, const struct pci_id *
 		   const struct pci_func_ops *ops, void *ctx, struct irq_line intx);
 void pci_func_set_bar(struct pci_func *f, unsigned n, uint32_t size, const struct bus_ops *ops,
 		      void *ctx);
+void pci_func_set_io_bar(struct pci_func *f, unsigned n, uint32_t size, const struct bus_ops *ops,
+			 void *ctx);
 
 /* Appends a capability of @len bytes (header included: cap[0] is the ID). Return: its offset. */
 unsigned pci_func_add_cap(struct pci_func *f, const void *cap, unsigned len);
@@ -159,13 +168,16 @@ void pci_msix_config_written(struct pci_msix *m);
 /**
  * struct pci_host_config - the bridge's place on the board
  * @mmio_base, @mmio_last: the window in which BARs decode
- * @ecam_base: 1 MiB: bus 0 only
- *
- * The bridge itself is 00:00.0, 1b36:0008, class 060000, without BARs or capabilities.
+ * @io_base, @io_last: the window of ports, 0 for none
+ * @ecam_base: 1 MiB: bus 0 only; 0 for none
+ * @id: the bridge's own, NULL for 1b36:0008; it is 00:00.0, class 060000, without BARs or
+ *      capabilities
  */
 struct pci_host_config {
 	uint64_t mmio_base, mmio_last;
+	uint64_t io_base, io_last;
 	uint64_t ecam_base;
+	const struct pci_id *id;
 };
 
 /**
@@ -184,8 +196,18 @@ int pci_host_add(struct pci_host *host, struct pci_func *f, unsigned slot)
 	__attribute__((warn_unused_result));
 
 /*
+ * The same for function @number (0 to 7) of a device with several: function 0 comes first.
+ * Return: 0, -EEXIST when taken, -ENOENT without a function 0.
+ */
+int pci_host_add_function(struct pci_host *host, struct pci_func *f, unsigned slot, unsigned number)
+	__attribute__((warn_unused_result));
+
+/* The bridge's own function, for registers that a chip set has there. Context: its lock. */
+struct pci_func *pci_host_bridge(struct pci_host *host);
+
+/*
  * What firmware does at boot and after every reset: places every BAR, sets the interrupt line, and
- * enables memory decoding and bus mastering. A BAR that the window has no room for stays at 0.
+ * enables decoding and bus mastering. A BAR that the window has no room for stays at 0.
  * Context: the machine is stopped; no device lock held.
  */
 void pci_host_assign(struct pci_host *host);

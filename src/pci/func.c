@@ -1,8 +1,8 @@
 /*
- * A type 0 PCI function: configuration space, 32-bit memory BARs, capabilities, INTx.
+ * A type 0 PCI function: configuration space, I/O and 32-bit memory BARs, capabilities, INTx.
  * PCI Local Bus Specification 3.0, chapter 6.
  *
- * Left out on purpose: I/O and 64-bit BARs, expansion ROMs, error reporting (no error ever occurs
+ * Left out on purpose: 64-bit BARs, expansion ROMs, error reporting (no error ever occurs
  * on this bus, so the status register's error bits stay clear), power management.
  */
 #include "pci_func.h"
@@ -23,6 +23,7 @@ void pci_func_init(struct pci_func *f, struct device *dev, const struct pci_id *
 		.hook_first = PCI_CONFIG_SIZE, /* none */
 		.cap_end = PCI_HEADER_END,
 		.window_base = 1, /* after window_last: no BAR decodes yet */
+		.io_base = 1,
 	};
 	pci_put16(f, PCI_VENDOR_ID, id->vendor);
 	pci_put16(f, PCI_DEVICE_ID, id->device);
@@ -45,6 +46,16 @@ void pci_func_set_bar(struct pci_func *f, unsigned n, uint32_t size, const struc
 	f->bar[n] = (struct pci_bar){.size = size, .ops = ops, .ctx = ctx};
 	uint32_t mask = ~(size - 1);
 	memcpy(&f->wmask[PCI_BASE_ADDRESS_0 + 4 * n], &mask, 4);
+}
+
+void pci_func_set_io_bar(struct pci_func *f, unsigned n, uint32_t size, const struct bus_ops *ops,
+			 void *ctx)
+{
+	assert(size <= 256);
+	pci_func_set_bar(f, n, size, ops, ctx);
+	f->bar[n].is_io = true;
+	f->config[PCI_BASE_ADDRESS_0 + 4 * n] = PCI_BASE_ADDRESS_IO;
+	f->wmask[PCI_COMMAND] |= PCI_COMMAND_IO;
 }
 
 unsigned pci_func_add_cap(struct pci_func *f, const void *cap, unsigned len)
@@ -86,17 +97,33 @@ void pci_func_set_intx(struct pci_func *f, bool is_high)
 	func_drive_intx(f);
 }
 
+/* Is BAR @n switched on, at a place that its window has? */
+static bool func_is_placed(const struct pci_func *f, unsigned n, uint64_t *ret_base)
+{
+	const struct pci_bar *bar = &f->bar[n];
+	uint64_t base = pci_get32(f, PCI_BASE_ADDRESS_0 + 4 * n);
+	uint64_t first = f->window_base, last = f->window_last;
+	uint16_t enable = PCI_COMMAND_MEMORY;
+	if (bar->is_io) {
+		base &= ~(uint64_t)PCI_BASE_ADDRESS_IO;
+		first = f->io_base;
+		last = f->io_last;
+		enable = PCI_COMMAND_IO;
+	}
+	*ret_base = base;
+	return bar->size && (pci_get16(f, PCI_COMMAND) & enable) && base >= first &&
+	       base + bar->size - 1 <= last;
+}
+
 /* Recompute which BARs decode where, and tell the owner when that is not as before. */
 static void func_decode_bars(struct pci_func *f)
 {
-	bool is_enabled = pci_get16(f, PCI_COMMAND) & PCI_COMMAND_MEMORY;
 	uint8_t decodes = 0;
 	uint32_t gpa[PCI_BAR_MAX] = {0};
 
-	for (unsigned n = 0; is_enabled && n < PCI_BAR_MAX; n++) {
-		uint64_t base = pci_get32(f, PCI_BASE_ADDRESS_0 + 4 * n);
-		if (!f->bar[n].size || base < f->window_base ||
-		    base + f->bar[n].size - 1 > f->window_last)
+	for (unsigned n = 0; n < PCI_BAR_MAX; n++) {
+		uint64_t base;
+		if (!func_is_placed(f, n, &base))
 			continue;
 		decodes |= (uint8_t)(1u << n);
 		gpa[n] = (uint32_t)base;
@@ -117,11 +144,13 @@ bool pci_func_bar_gpa(const struct pci_func *f, unsigned n, uint64_t *ret_gpa)
 	return true;
 }
 
-void pci_func_plug(struct pci_func *f, unsigned slot, uint64_t base, uint64_t last)
+void pci_func_plug(struct pci_func *f, unsigned devfn, const struct pci_host_config *cfg)
 {
-	f->devfn = (uint8_t)(slot << 3);
-	f->window_base = base;
-	f->window_last = last;
+	f->devfn = (uint8_t)devfn;
+	f->window_base = cfg->mmio_base;
+	f->window_last = cfg->mmio_last;
+	f->io_base = cfg->io_last ? cfg->io_base : 1;
+	f->io_last = cfg->io_last;
 	func_decode_bars(f);
 }
 

@@ -33,7 +33,7 @@ static inline void pci_put32(struct pci_func *f, unsigned off, uint32_t value)
 uint32_t pci_func_config_read(struct pci_func *f, unsigned off, unsigned size);
 void pci_func_config_write(struct pci_func *f, unsigned off, unsigned size, uint32_t value);
 
-/* From now on BARs decode when they lie in [@base, @last]. Context: likewise. */
-void pci_func_plug(struct pci_func *f, unsigned slot, uint64_t base, uint64_t last);
+/* It is @devfn now, and its BARs decode when they lie in @cfg's windows. Context: likewise. */
+void pci_func_plug(struct pci_func *f, unsigned devfn, const struct pci_host_config *cfg);
 
 #endif

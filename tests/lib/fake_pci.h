@@ -173,7 +173,8 @@ struct fake_bus {
 
 static inline void fake_bus_create(struct fake_bus *fb)
 {
-	const struct pci_host_config cfg = {FAKE_MMIO, FAKE_MMIO_END, FAKE_ECAM};
+	const struct pci_host_config cfg = {
+		.mmio_base = FAKE_MMIO, .mmio_last = FAKE_MMIO_END, .ecam_base = FAKE_ECAM};
 	struct err err;
 	if (bus_create(&fb->pio, "pio") || bus_create(&fb->mmio, "mmio") ||
 	    pci_host_create(&fb->dev, &fb->host, &cfg, fb->pio, fb->mmio, &err))

@@ -272,7 +272,8 @@ static void test_firmware_places_bars_ascending(void)
 
 static void test_bar_without_room_stays_unplaced(void)
 {
-	const struct pci_host_config cfg = {FAKE_MMIO, FAKE_MMIO + 0xfff, FAKE_ECAM};
+	const struct pci_host_config cfg = {
+		.mmio_base = FAKE_MMIO, .mmio_last = FAKE_MMIO + 0xfff, .ecam_base = FAKE_ECAM};
 	struct fake_bus small;
 	uint64_t gpa;
 	CHECK_EQ(bus_create(&small.pio, "pio") | bus_create(&small.mmio, "mmio"), 0);
@@ -293,7 +294,8 @@ static void test_bar_without_room_stays_unplaced(void)
 static void test_a_taken_port_is_reported(void)
 {
 	static const struct bus_ops ops = {.sizes = BUS_SIZE_ANY};
-	const struct pci_host_config cfg = {FAKE_MMIO, FAKE_MMIO_END, FAKE_ECAM};
+	const struct pci_host_config cfg = {
+		.mmio_base = FAKE_MMIO, .mmio_last = FAKE_MMIO_END, .ecam_base = FAKE_ECAM};
 	struct fake_func *ff = fake_func_create();
 	struct bus *pio, *mmio;
 	struct device *dev = NULL;
@@ -385,6 +387,62 @@ static void test_overlapping_bars_go_to_the_first(void)
 	ON_BUS(overlap);
 }
 
+/* A chip set with a function of ports beside one without any. */
+struct ported {
+	struct device dev;
+	struct pci_func first, second;
+	uint64_t last_off;
+};
+
+static uint64_t ported_read(void *ctx, uint64_t off, unsigned size)
+{
+	struct ported *p = ctx;
+	(void)size;
+	p->last_off = off;
+	return 0x31;
+}
+
+static void test_second_function_has_ports_of_its_own(void)
+{
+	static const struct pci_host_config cfg = {.mmio_base = FAKE_MMIO,
+						   .mmio_last = FAKE_MMIO_END,
+						   .io_base = 0xc000,
+						   .io_last = 0xcfff};
+	static const struct pci_id id = {.vendor = 0x8086, .device = 0x7010};
+	static const struct bus_ops ops = {.sizes = BUS_SIZE_1, .read = ported_read};
+	static const struct device_ops dev_ops = {.type = "ported"};
+	struct ported p = {.last_off = 99};
+	struct device *dev;
+	struct err err;
+
+	device_init(&p.dev, &dev_ops, "ported");
+	pci_func_init(&p.first, &p.dev, &id, NULL, NULL, (struct irq_line){0});
+	pci_func_init(&p.second, &p.dev, &id, NULL, NULL, (struct irq_line){0});
+	pci_func_set_io_bar(&p.second, 4, 16, &ops, &p);
+	CHECK_EQ(bus_create(&fb.pio, "pio"), 0);
+	CHECK_EQ(bus_create(&fb.mmio, "mmio"), 0);
+	CHECK_EQ(pci_host_create(&dev, &fb.host, &cfg, fb.pio, fb.mmio, &err), 0);
+	CHECK_EQ(pci_host_add_function(fb.host, &p.second, 1, 1), (uint64_t)-ENOENT);
+	CHECK_EQ(pci_host_add(fb.host, &p.first, 1), 0);
+	CHECK_EQ(pci_host_add_function(fb.host, &p.second, 1, 1), 0);
+	CHECK_EQ(pci_host_add_function(fb.host, &p.second, 1, 1), (uint64_t)-EEXIST);
+	CHECK_EQ(config_get(1, PCI_HEADER_TYPE, 1), PCI_HEADER_MULTI);
+
+	pci_host_assign(fb.host);
+	CHECK_EQ(config_get(1, 0x100 | (PCI_BASE_ADDRESS_0 + 16), 4), 0xc001);
+	CHECK_EQ(get(fb.pio, 0xc005, 1), 0x31);
+	CHECK_EQ(p.last_off, 5);
+	CHECK_EQ(get(fb.pio, 0xc010, 1), 0xff);
+	config_put(1, 0x100 | (PCI_BASE_ADDRESS_0 + 16), 4, ONES);
+	CHECK_EQ(config_get(1, 0x100 | (PCI_BASE_ADDRESS_0 + 16), 4), 0xfffffff1);
+	config_put(1, 0x100 | (PCI_BASE_ADDRESS_0 + 16), 4, 0xc120);
+	CHECK_EQ(get(fb.pio, 0xc12f, 1), 0x31);
+	config_put(1, 0x100 | PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	CHECK_EQ(get(fb.pio, 0xc12f, 1), 0xff);
+	device_destroy(dev);
+	bus_destroy(fb.pio);
+	bus_destroy(fb.mmio);
+}
 static void intx(void)
 {
 	struct fake_func *ff = fb.ff[0];
@@ -597,7 +655,8 @@ static unsigned hosts;
 
 static struct device *fresh_host(void *ctx)
 {
-	const struct pci_host_config cfg = {FAKE_MMIO, FAKE_MMIO_END, FAKE_ECAM};
+	const struct pci_host_config cfg = {
+		.mmio_base = FAKE_MMIO, .mmio_last = FAKE_MMIO_END, .ecam_base = FAKE_ECAM};
 	struct device *dev;
 	struct pci_host *host;
 	(void)ctx;
@@ -648,6 +707,7 @@ int main(void)
 		TEST_CASE(test_bar_accesses_reach_their_function),
 		TEST_CASE(test_owner_hears_when_the_decode_changes_and_only_then),
 		TEST_CASE(test_overlapping_bars_go_to_the_first),
+		TEST_CASE(test_second_function_has_ports_of_its_own),
 		TEST_CASE(test_intx_obeys_the_disable_bit),
 		TEST_CASE(test_msix_pends_while_masked_and_delivers_on_unmask),
 		TEST_CASE(test_msix_tells_the_sink_exactly_the_changes),
