@@ -17,8 +17,21 @@
 
 /* Services: an interrupt's number, or one of these. */
 #define BIOS_CALL_POST 0x80 /* power-on: fill in memory */
-#define BIOS_CALL_BOOT 0x81 /* load what INT 19h boots; the frame's CS:IP, DL and so on enter it \
-			     */
+#define BIOS_CALL_BOOT                                                            \
+	0x81 /* load what INT 19h boots; the frame's CS:IP, DL and so on enter it \
+	      */
+
+/*
+ * Places in the ROM (offsets in segment F000h) that POST fills in, since old software looks there:
+ * the lower half of the 8x8 font, and INT 1Dh's table of 6845 registers. Fonts and tables of the
+ * VGA itself are in a video ROM of BIOS_VIDEO_ROM_SIZE bytes at C000:0000, made by POST too.
+ */
+#define BIOS_ROM_FONT_8X8	 0xfa6e
+#define BIOS_ROM_FONT_8X8_SIZE	 1024
+#define BIOS_ROM_VIDEO_INIT	 0xf0a4
+#define BIOS_ROM_VIDEO_INIT_SIZE 88
+#define BIOS_VIDEO_ROM_BASE	 0xc0000
+#define BIOS_VIDEO_ROM_SIZE	 0x4000
 
 /* Results */
 #define BIOS_DONE  0  /* restore and return */
