@@ -118,11 +118,11 @@ struct kick_sink {
 /**
  * struct clock - the machine's idea of time, so that models need no system call
  * @monotonic_ns: since an arbitrary point, never backwards
- * @realtime_s:   seconds since 1970-01-01 00:00 UTC
+ * @realtime_ns:  since 1970-01-01 00:00 UTC; may be set back
  */
 struct clock {
 	uint64_t (*monotonic_ns)(void *ctx);
-	int64_t (*realtime_s)(void *ctx);
+	int64_t (*realtime_ns)(void *ctx);
 	void *ctx;
 };
 

@@ -5,6 +5,7 @@
 #ifndef TINYVM_LEGACY_H
 #define TINYVM_LEGACY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/device.h>
@@ -32,21 +33,86 @@ extern const struct bus_ops serial_bus_ops;
 int serial_create(struct device **ret_dev, const char *id, struct irq_line irq, struct chardev *cd)
 	__attribute__((warn_unused_result));
 
-/* MC146818 RTC and CMOS RAM, ports 0x70-0x71. Time is UTC. @ram_below_4g, @ram_above_4g: bytes. */
+/* MC146818 RTC and CMOS RAM, ports 0x70-0x71. */
 #define CMOS_PORTS 2
 extern const struct bus_ops cmos_bus_ops;
-int cmos_create(struct device **ret_dev, struct clock clock, uint64_t ram_below_4g,
-		uint64_t ram_above_4g) __attribute__((warn_unused_result));
+
+/**
+ * struct cmos_config - what is wired to it, and what firmware has put into its RAM
+ * @clock:  UTC
+ * @irq:    IRQ 8, edge: periodic, alarm and update-ended interrupts
+ * @timer:  for them; cmos_expired() is to be called with the device when it expires
+ * @ram_below_4g, @ram_above_4g: bytes
+ * @date_offset_s: added to @clock's UTC: --rtc
+ * @floppy_type: of A: in the high nibble and B: in the low one (4: 1.44 MB), 0 none
+ * @disk_count: hard disks, for the type bytes 0x12, 0x19, 0x1a
+ * @disk_translation: byte 0x39: of disks 0-3, 2 bits each: 0 none, 1 LBA (SeaBIOS reads it)
+ * @boot:   SeaBIOS's boot order nibbles (0x38, 0x3d): 1 floppy, 2 disk, 3 CD; 0 for none
+ */
+struct cmos_config {
+	struct clock clock;
+	struct irq_line irq;
+	struct timer timer;
+	uint64_t ram_below_4g, ram_above_4g;
+	int64_t date_offset_s;
+	uint8_t floppy_type;
+	unsigned disk_count;
+	uint8_t disk_translation;
+	uint8_t boot[3];
+};
+int cmos_create(struct device **ret_dev, const struct cmos_config *cfg)
+	__attribute__((warn_unused_result));
+void cmos_expired(void *dev);
 
 /*
- * i8042: for now its reset pulse (command 0xfe) and self tests, no keyboard or mouse behind it;
- * ports 0x60-0x64 (0x61, the speaker gate, belongs to KVM's PIT). Two windows, same ctx:
+ * i8042 keyboard controller, with a PS/2 keyboard and mouse behind it when @is_connected; ports
+ * 0x60-0x64 (0x61, the speaker gate, belongs to KVM's PIT). Two windows, same ctx:
  * i8042_data_bus_ops at 0x60, i8042_command_bus_ops at 0x64.
  */
 extern const struct bus_ops i8042_data_bus_ops;
 extern const struct bus_ops i8042_command_bus_ops;
-int i8042_create(struct device **ret_dev, struct power_sink power)
+
+/**
+ * struct i8042_config - what is wired to it
+ * @keyboard_irq, @mouse_irq: IRQ 1 and 12, edge
+ * @clock, @timer: for the time that a byte takes on the wire; i8042_expired() is to be called with
+ *         the device when @timer expires. Not used unless @is_connected
+ * @drained: NULL, or told, with the device's lock held, that i8042_key() would succeed again after
+ *         it returned false; may call it
+ */
+struct i8042_config {
+	struct power_sink power;
+	bool is_connected;
+	struct irq_line keyboard_irq, mouse_irq;
+	struct clock clock;
+	struct timer timer;
+	void (*drained)(void *ctx);
+	void *ctx;
+};
+int i8042_create(struct device **ret_dev, const struct i8042_config *cfg)
 	__attribute__((warn_unused_result));
+
+void i8042_expired(void *dev);
+
+/**
+ * i8042_key() - a key goes down, again while it is held (the host repeats), or up
+ * @code: its make code of scan code set 1, 0xe0 in the high byte for an extended key (0xe04d:
+ *        right); I8042_KEY_PAUSE and I8042_KEY_PRINT are the two with sequences of their own. The
+ *        keyboard translates to the set that the guest has chosen
+ *
+ * Return: false when the keyboard's buffer has no room for it: nothing was taken, drained() will
+ * come. Always true while the guest has the keyboard disabled: it is lost, as on a PC.
+ * Context (both): the device's lock held.
+ */
+#define I8042_KEY_PAUSE 0xe11d
+#define I8042_KEY_PRINT 0xe037
+bool i8042_key(struct device *dev, uint16_t code, bool is_down);
+
+/*
+ * The mouse moved (counts; y grows upwards, z, the wheel, towards the user) or its buttons changed:
+ * bit 0 left, 1 right, 2 middle.
+ */
+void i8042_mouse(struct device *dev, int dx, int dy, int dz, unsigned buttons);
 
 /*
  * ACPI power management (ACPI 6.4 section 4.8): PM1a event and control blocks, PM timer, and the

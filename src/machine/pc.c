@@ -31,12 +31,12 @@ static uint64_t pc_monotonic_ns(void *ctx)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-static int64_t pc_realtime_s(void *ctx)
+static int64_t pc_realtime_ns(void *ctx)
 {
 	struct timespec ts;
 	(void)ctx;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec;
+	return (int64_t)ts.tv_sec * (int64_t)NS_PER_S + ts.tv_nsec;
 }
 
 static int pc_entropy(void *ctx, void *buf, size_t len)
@@ -96,8 +96,13 @@ static int pc_add_cmos(struct pc *pc, struct clock clock, struct err *err)
 {
 	uint64_t size = gmem_size(pc->gm);
 	uint64_t low = size < GMEM_HOLE_START ? size : GMEM_HOLE_START;
+	const struct cmos_config cfg = {
+		.clock = clock,
+		.ram_below_4g = low,
+		.ram_above_4g = size - low,
+	};
 	struct device *dev;
-	if (cmos_create(&dev, clock, low, size - low) != 0)
+	if (cmos_create(&dev, &cfg) != 0)
 		return pc_no_memory(err);
 	pc_own(pc, dev);
 	pc->acpi.cmos_base = BOARD_CMOS_PORT;
@@ -106,8 +111,9 @@ static int pc_add_cmos(struct pc *pc, struct clock clock, struct err *err)
 
 static int pc_add_i8042(struct pc *pc, struct err *err)
 {
+	const struct i8042_config cfg = {.power = pc->events.power};
 	struct device *dev;
-	if (i8042_create(&dev, pc->events.power) != 0)
+	if (i8042_create(&dev, &cfg) != 0)
 		return pc_no_memory(err);
 	pc_own(pc, dev);
 	int error = pc_add_ports(pc, dev, BOARD_I8042_DATA_PORT, 1, &i8042_data_bus_ops, err);
@@ -359,7 +365,7 @@ static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 
 static int pc_add_devices(struct pc *pc, struct err *err)
 {
-	const struct clock clock = {.monotonic_ns = pc_monotonic_ns, .realtime_s = pc_realtime_s};
+	const struct clock clock = {.monotonic_ns = pc_monotonic_ns, .realtime_ns = pc_realtime_ns};
 	int error = pc_add_serial(pc, err);
 	if (!error)
 		error = pc_add_cmos(pc, clock, err);

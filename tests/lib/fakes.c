@@ -20,15 +20,36 @@ static uint64_t fake_clock_ns(void *ctx)
 	return ((struct fake_clock *)ctx)->ns;
 }
 
-static int64_t fake_clock_s(void *ctx)
+static int64_t fake_clock_realtime_ns(void *ctx)
 {
-	return ((struct fake_clock *)ctx)->s;
+	const struct fake_clock *clock = ctx;
+	return clock->s * 1000000000 + (int64_t)(clock->ns % 1000000000);
 }
 
 struct clock fake_clock_wire(struct fake_clock *clock)
 {
 	return (struct clock){
-		.monotonic_ns = fake_clock_ns, .realtime_s = fake_clock_s, .ctx = clock};
+		.monotonic_ns = fake_clock_ns, .realtime_ns = fake_clock_realtime_ns, .ctx = clock};
+}
+
+static void fake_timer_arm(void *ctx, uint64_t when_ns)
+{
+	struct fake_timer *timer = ctx;
+	timer->when_ns = when_ns;
+	timer->arms++;
+}
+
+struct timer fake_timer_wire(struct fake_timer *timer)
+{
+	return (struct timer){.arm = fake_timer_arm, .ctx = timer};
+}
+
+bool fake_timer_expire(struct fake_timer *timer, const struct fake_clock *clock)
+{
+	if (!timer->when_ns || timer->when_ns > clock->ns)
+		return false;
+	timer->when_ns = 0;
+	return true;
 }
 
 static void fake_power_request(void *ctx, enum power_event event)

@@ -18,12 +18,22 @@ struct fake_irq {
 };
 struct irq_line fake_irq_line(struct fake_irq *irq);
 
-/* Time that passes only when the test says so. */
+/* Time that passes only when the test says so: the calendar's seconds; @ns has their fraction. */
 struct fake_clock {
 	uint64_t ns;
 	int64_t s;
 };
 struct clock fake_clock_wire(struct fake_clock *clock);
+
+/* An alarm, and how often it was set. */
+struct fake_timer {
+	uint64_t when_ns;
+	unsigned arms;
+};
+struct timer fake_timer_wire(struct fake_timer *timer);
+
+/* Return: whether it is due, once: the test then calls the device's function. */
+bool fake_timer_expire(struct fake_timer *timer, const struct fake_clock *clock);
 
 /* How often each power_event was asked for. */
 struct fake_power {

@@ -9,19 +9,24 @@
 struct bench {
 	struct device *dev;
 	struct fake_clock clock;
-	uint64_t below, above;
+	struct fake_irq irq;
+	struct fake_timer timer;
+	struct cmos_config cfg;
 };
 
 static struct device *fresh(void *ctx)
 {
 	struct bench *b = ctx;
 	struct device *dev;
-	return cmos_create(&dev, fake_clock_wire(&b->clock), b->below, b->above) == 0 ? dev : NULL;
+	b->cfg.clock = fake_clock_wire(&b->clock);
+	b->cfg.irq = fake_irq_line(&b->irq);
+	b->cfg.timer = fake_timer_wire(&b->timer);
+	return cmos_create(&dev, &b->cfg) == 0 ? dev : NULL;
 }
 
 static bool setup(struct bench *b, int64_t realtime_s)
 {
-	*b = (struct bench){.clock = {.ns = 1, .s = realtime_s}, .below = 512 * MIB, .above = 0};
+	*b = (struct bench){.clock = {.ns = 1, .s = realtime_s}, .cfg.ram_below_4g = 512 * MIB};
 	b->dev = fresh(b);
 	return b->dev;
 }
@@ -191,7 +196,7 @@ static uint32_t field(struct bench *b, uint8_t at, unsigned bytes)
 static void check_memory(uint64_t below, uint64_t above, uint32_t base_kib, uint32_t ext_kib,
 			 uint32_t ext_64kib, uint32_t high_64kib)
 {
-	struct bench b = {.below = below, .above = above};
+	struct bench b = {.cfg = {.ram_below_4g = below, .ram_above_4g = above}};
 	b.dev = fresh(&b);
 	CHECK(b.dev);
 	CHECK_EQ(field(&b, 0x15, 2), base_kib);
@@ -249,7 +254,7 @@ static void scramble(struct device *dev, void *ctx)
 
 static void test_cmos_conforms(void)
 {
-	struct bench b = {.clock = {.ns = 5000000000, .s = 1709210096}, .below = GIB};
+	struct bench b = {.clock = {.ns = 5000000000, .s = 1709210096}, .cfg.ram_below_4g = GIB};
 	conformance_check(&(struct conformance){.create = fresh, .scramble = scramble, .ctx = &b});
 }
 

@@ -5,8 +5,9 @@
 
 static struct device *fresh(void *ctx)
 {
+	const struct i8042_config cfg = {.power = fake_power_sink(ctx)};
 	struct device *dev;
-	return i8042_create(&dev, fake_power_sink(ctx)) == 0 ? dev : NULL;
+	return i8042_create(&dev, &cfg) == 0 ? dev : NULL;
 }
 
 static void command(struct device *dev, uint8_t value)
