@@ -101,6 +101,8 @@ int main(int argc, char **argv)
 		log_error("%s", err.msg);
 	else if (action == CONFIG_SHOW_HELP)
 		status = main_show(config_help());
+	else if (action == CONFIG_SHOW_HELP_PC)
+		status = main_show(config_help_pc());
 	else if (action == CONFIG_SHOW_VERSION)
 		status = main_show("tinyvm " TINYVM_VERSION "\n");
 	else

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <tinyvm/config_legacy.h>
 #include <tinyvm/net.h>
 
 struct err;
@@ -18,6 +19,7 @@ enum exit_code {
 	EXIT_GUEST_PANIC = 120,
 	EXIT_TRIPLE_FAULT = 121,
 	EXIT_KVM_FAILED = 122,
+	EXIT_STEP_FAILED = 123,
 	EXIT_TIMEOUT = 124,
 	EXIT_NOT_STARTED = 125,
 	EXIT_SIGNAL_BASE = 128,
@@ -29,20 +31,23 @@ enum config_transport {
 };
 enum config_console {
 	CONSOLE_SERIAL,
-	CONSOLE_VIRTIO
+	CONSOLE_VIRTIO,
+	CONSOLE_SCREEN
 };
 
 /**
- * struct config_disk - one --disk
+ * struct config_disk - one --disk, --floppy or --cdrom
  * @path: points into argv's copy in struct config
  * @id:   GET_ID string, "" for "disk0", "disk1" ...
  * @is_snapshot: what the guest writes leaves the file as it is; never together with @is_readonly
+ * @geometry: all zeroes: to be found out
  */
 struct config_disk {
 	const char *path;
 	char id[21];
 	bool is_readonly;
 	bool is_snapshot;
+	struct config_geometry geometry;
 };
 
 enum config_net_kind {
@@ -91,7 +96,9 @@ struct config_share {
 
 /**
  * struct config - the whole command line
- * @memory: bytes, a multiple of 4096
+ * @is_pc:  the machine is the legacy PC, with screen, keyboard, firmware and drives
+ * @memory: bytes, a multiple of 4096; @is_memory_given: by the user
+ * @kernel: NULL for a PC that boots its image
  * @initrd_data: @initrd_size bytes of it in memory, NULL for none
  * @append: the user's command line, "" for none
  * @tmpdir: where what is written to snapshots goes, NULL: beside them
@@ -99,10 +106,14 @@ struct config_share {
  * @port:   name of a port for something other than a console, NULL for none
  * @name:   the machine's, NULL for none
  * @forward: every --publish; they are of the first card of kind CONFIG_NET_USER, and there is one
+ * @timeout_ms: after which the machine ends, 0 for never
+ * @floppy, @cdrom: @floppy_count, @cdrom_count of them
  * Strings point into argv and live as long.
  */
 struct config {
+	bool is_pc;
 	uint64_t memory;
+	bool is_memory_given;
 	unsigned cpus;
 	const char *kernel;
 	const char *initrd;
@@ -111,6 +122,11 @@ struct config {
 	const char *append;
 	struct config_disk disk[CONFIG_DISK_MAX];
 	unsigned disk_count;
+	struct config_disk floppy[CONFIG_FLOPPY_MAX];
+	unsigned floppy_count;
+	struct config_disk cdrom[CONFIG_CDROM_MAX];
+	unsigned cdrom_count;
+	struct config_legacy legacy;
 	const char *tmpdir;
 	const char *keep_overlay;
 	struct config_share share[CONFIG_SHARE_MAX];
@@ -124,6 +140,7 @@ struct config {
 	enum config_transport transport;
 	enum config_console console;
 	const char *log_path;
+	uint64_t timeout_ms;
 	bool is_reboot_allowed;
 	bool is_dry_run;
 	bool is_auto_args;
@@ -134,6 +151,7 @@ struct config {
 enum config_action {
 	CONFIG_RUN,
 	CONFIG_SHOW_HELP,
+	CONFIG_SHOW_HELP_PC,
 	CONFIG_SHOW_VERSION,
 };
 
@@ -149,7 +167,8 @@ enum config_action {
 int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_action *ret_action,
 		 struct err *err) __attribute__((warn_unused_result));
 
-/* The text of --help: fits a screen of 80x24. */
+/* The texts of --help and --help pc: each fits a screen of 80x24. */
 const char *config_help(void);
+const char *config_help_pc(void);
 
 #endif

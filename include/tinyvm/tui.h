@@ -50,34 +50,4 @@ void tui_destroy(struct tui *tui);
 /* A line for the user below the screen, until the next key. */
 void tui_notice(struct tui *tui, const char *text);
 
-/**
- * struct key - one step of typing
- * @code: as in struct tui_config
- */
-struct key {
-	uint16_t code;
-	bool is_down;
-};
-
-/**
- * keymap_character() - the keys that type a Unicode character on a US keyboard
- * keymap_name() - those of a name: "f8", "ctrl-alt-del", "alt-f4", "shift-tab", "esc", "up", "a"
- * @ret: room for KEYMAP_MAX; downs, then ups in the reverse order
- *
- * Return: how many; 0 when there are none.
- */
-#define KEYMAP_MAX 10
-unsigned keymap_character(uint32_t character, struct key ret[KEYMAP_MAX]);
-unsigned keymap_name(const char *name, struct key ret[KEYMAP_MAX]);
-
-/**
- * picture_write() - a screen of either kind as a PNG file
- * @path: written whole or not at all
- *
- * Text is drawn with the screen's own glyphs, 8 dots wide (9 where VGA does); graphics dot by dot.
- * Return: 0; -errno with a sentence.
- */
-int picture_write(const struct screen *screen, const char *path, struct err *err)
-	__attribute__((warn_unused_result));
-
 #endif

@@ -29,8 +29,23 @@ const struct config_option config_options[OPT_COUNT] = {
 	[OPT_SHARE] = {"share", 0, "--share ./data:data"},
 	[OPT_NAME] = {"name", 0, "--name build1"},
 	[OPT_TRANSPORT] = {"transport", 0, "--transport pci or --transport mmio"},
-	[OPT_CONSOLE] = {"console", 0, "--console serial or --console virtio"},
+	[OPT_CONSOLE] = {"console", 0, "--console serial"},
 	[OPT_LOG] = {"log", 0, "--log guest.log"},
+	[OPT_TIMEOUT] = {"timeout", 0, "--timeout 5m"},
+	[OPT_FLOPPY] = {"floppy", 0, "--floppy boot.img"},
+	[OPT_CDROM] = {"cdrom", 0, "--cdrom install.iso"},
+	[OPT_GEOMETRY] = {"geometry", 0, "--geometry 615,4,17"},
+	[OPT_BOOT] = {"boot", 0, "--boot cad"},
+	[OPT_BIOS] = {"bios", 0, "--bios /usr/share/seabios/bios.bin"},
+	[OPT_PROFILE] = {"profile", 0, "--profile dos"},
+	[OPT_RTC] = {"rtc", 0, "--rtc 1999-12-31T23:59:50"},
+	[OPT_SCREENSHOT] = {"screenshot", 0, "--screenshot screen.png"},
+	[OPT_SCREEN_TEXT] = {"screen-text", 0, "--screen-text screen.txt"},
+	[OPT_EXPECT_SCREEN] = {"expect-screen", 0, "--expect-screen 'C:.>'"},
+	[OPT_EXPECT] = {"expect", 0, "--expect 'login: $'"},
+	[OPT_TYPE] = {"type", 0, "--type 'dir\\n'"},
+	[OPT_KEY] = {"key", 0, "--key f8"},
+	[OPT_STEP_TIMEOUT] = {"step-timeout", 0, "--step-timeout 5m"},
 	[OPT_NO_REBOOT] = {"no-reboot", 0, NULL},
 	[OPT_NO_AUTO_ARGS] = {"no-auto-args", 0, NULL},
 	[OPT_NO_UNPACK] = {"no-unpack", 0, NULL},
@@ -39,36 +54,6 @@ const struct config_option config_options[OPT_COUNT] = {
 	[OPT_VERSION] = {"version", 0, NULL},
 	[OPT_HELP] = {"help", 'h', NULL},
 };
-
-static const char config_help_text[] =
-	"usage: tinyvm --kernel FILE [OPTION...]  or: tinyvm run COMMAND, commit OVERLAY\n"
-	"Boots a Linux kernel in a virtual machine, with its console on this terminal.\n"
-	"\n"
-	"  -k, --kernel FILE               bzImage or ELF vmlinux\n"
-	"  -i, --initrd FILE               initial RAM disk\n"
-	"  -a, --append TEXT               kernel arguments, besides console=, root= ...\n"
-	"  -d, --disk FILE[,ro|,snapshot]  raw image or device; snapshot: not changed\n"
-	"      --tmpdir DIR, --keep-overlay FILE  where snapshots' writes go; keep them\n"
-	"  -m, --memory SIZE               512M, 2G; a bare number is MiB (default 1G)\n"
-	"  -c, --cpus N                    virtual processors (default 1)\n"
-	"      --net user|tap|socket=PATH  network card; user (passt) needs no privilege\n"
-	"  -p, --publish HOST:GUEST[/udp]  forward a port of 127.0.0.1 to the guest\n"
-	"      --share HOST:TAG[:ro]       a directory; there: mount -t virtiofs TAG DIR\n"
-	"      --transport pci|mmio        how virtio devices attach (default pci)\n"
-	"      --console serial|virtio     which console is shown (default serial)\n"
-	"      --name NAME, --log FILE     a name; append what the guest prints to FILE\n"
-	"      --no-reboot                 end, with status 0, where it would reboot\n"
-	"      --no-auto-args, --no-unpack leave --append, the kernel as they are\n"
-	"  -n, --dry-run; -v, --verbose    say what would be done; what is done (-vv)\n"
-	"  -h, --help, --version           show this; show the version\n"
-	"\n"
-	"Keys: Ctrl-A x quits, Ctrl-A c presses the power button, Ctrl-A h shows all.\n"
-	"Exit: 0 off, 120 panic, 121 triple fault, 122 KVM, 125 not started, 128+signal.\n";
-
-const char *config_help(void)
-{
-	return config_help_text;
-}
 
 /**
  * struct config_parse - a command line being read
@@ -126,14 +111,38 @@ static int config_unknown(const struct config_parse *p, const char *given, size_
 		       shown, given);
 }
 
+/* @choices: their names in the order of their numbers, NULL-terminated. */
 static int config_choice(const struct config_parse *p, enum config_option_id id, const char *value,
-			 const char *first, const char *second, unsigned *ret_choice)
+			 const char *const *choices, const char *all, unsigned *ret_choice)
 {
-	if (strcmp(value, first) != 0 && strcmp(value, second) != 0)
-		return err_set(p->err, -EINVAL, "--%s '%.40s' is unknown; it is either %s or %s",
-			       config_options[id].name, value, first, second);
-	*ret_choice = strcmp(value, second) == 0;
-	return 0;
+	for (unsigned i = 0; choices[i]; i++)
+		if (strcmp(value, choices[i]) == 0) {
+			*ret_choice = i;
+			return 0;
+		}
+	return err_set(p->err, -EINVAL, "--%s '%.40s' is unknown; it is %s",
+		       config_options[id].name, value, all);
+}
+
+static int config_set_transport(struct config_parse *p, const char *value)
+{
+	static const char *const choices[] = {"pci", "mmio", NULL};
+	unsigned choice = TRANSPORT_PCI;
+	int ret = config_choice(p, OPT_TRANSPORT, value, choices, "either pci or mmio", &choice);
+
+	p->cfg.transport = (enum config_transport)choice;
+	return ret;
+}
+
+static int config_set_console(struct config_parse *p, const char *value)
+{
+	static const char *const choices[] = {"serial", "virtio", "screen", NULL};
+	unsigned choice = CONSOLE_SERIAL;
+	int ret =
+		config_choice(p, OPT_CONSOLE, value, choices, "serial, virtio or screen", &choice);
+
+	p->cfg.console = (enum config_console)choice;
+	return ret;
 }
 
 static int config_add_disk(struct config_parse *p, char *value)
@@ -144,7 +153,7 @@ static int config_add_disk(struct config_parse *p, char *value)
 		return err_set(p->err, -EINVAL,
 			       "there is room for %d disks, and --disk %.200s is one more",
 			       CONFIG_DISK_MAX, value);
-	int ret = config_disk(value, &cfg->disk[cfg->disk_count], p->err);
+	int ret = config_disk(OPT_DISK, value, &cfg->disk[cfg->disk_count], p->err);
 	if (ret)
 		return ret;
 	cfg->disk_count++;
@@ -215,20 +224,25 @@ static int config_set_flag(struct config_parse *p, enum config_option_id id)
 		cfg->is_dry_run = true;
 	else if (id == OPT_VERBOSE)
 		cfg->verbose++;
+	else if (id == OPT_VERSION)
+		p->action = CONFIG_SHOW_VERSION;
+	else if (p->next < p->argc && strcmp(p->argv[p->next], "pc") == 0)
+		p->action = CONFIG_SHOW_HELP_PC;
 	else
-		p->action = id == OPT_HELP ? CONFIG_SHOW_HELP : CONFIG_SHOW_VERSION;
+		p->action = CONFIG_SHOW_HELP;
 	return 0;
 }
 
 static bool config_is_repeatable(enum config_option_id id)
 {
-	return id == OPT_DISK || id == OPT_NET || id == OPT_PUBLISH || id == OPT_SHARE;
+	return id == OPT_DISK || id == OPT_NET || id == OPT_PUBLISH || id == OPT_SHARE ||
+	       id == OPT_FLOPPY || id == OPT_CDROM ||
+	       (id >= OPT_EXPECT_SCREEN && id <= OPT_STEP_TIMEOUT);
 }
 
 static int config_set_value(struct config_parse *p, enum config_option_id id, char *value)
 {
 	struct config *cfg = &p->cfg;
-	unsigned choice = 0;
 	int ret = 0;
 
 	if (!*value && id != OPT_APPEND)
@@ -264,15 +278,18 @@ static int config_set_value(struct config_parse *p, enum config_option_id id, ch
 		cfg->name = value;
 		ret = config_name(value, p->err);
 	} else if (id == OPT_MEMORY) {
+		cfg->is_memory_given = true;
 		ret = config_memory(value, &cfg->memory, p->err);
 	} else if (id == OPT_CPUS) {
 		ret = config_cpus(value, &cfg->cpus, p->err);
 	} else if (id == OPT_TRANSPORT) {
-		ret = config_choice(p, id, value, "pci", "mmio", &choice);
-		cfg->transport = choice ? TRANSPORT_MMIO : TRANSPORT_PCI;
+		ret = config_set_transport(p, value);
+	} else if (id == OPT_CONSOLE) {
+		ret = config_set_console(p, value);
+	} else if (id == OPT_TIMEOUT) {
+		ret = config_time("timeout", value, &cfg->timeout_ms, p->err);
 	} else {
-		ret = config_choice(p, id, value, "serial", "virtio", &choice);
-		cfg->console = choice ? CONSOLE_VIRTIO : CONSOLE_SERIAL;
+		ret = config_legacy_set(cfg, id, value, p->err);
 	}
 	return ret;
 }
@@ -368,6 +385,10 @@ static int config_stray(const struct config_parse *p, const char *word)
 			"'%.200s' belongs to no option; to make it part of --append, put the "
 			"whole command line in quotes",
 			word);
+	if (dot && (strcmp(dot, ".iso") == 0 || strcmp(dot, ".ISO") == 0))
+		return err_set(p->err, -EINVAL,
+			       "'%.200s' belongs to no option; did you mean --cdrom %.200s?", word,
+			       word);
 	if (dot &&
 	    (strcmp(dot, ".img") == 0 || strcmp(dot, ".raw") == 0 || p->is_given[OPT_KERNEL]))
 		return err_set(p->err, -EINVAL,
@@ -410,16 +431,10 @@ static int config_check_snapshots(const struct config_parse *p)
 	return 0;
 }
 
-static int config_check(const struct config_parse *p)
+static int config_check(struct config_parse *p)
 {
-	const struct config *cfg = &p->cfg;
+	struct config *cfg = &p->cfg;
 
-	if (!cfg->kernel)
-		return err_set(
-			p->err, -EINVAL,
-			"no kernel to boot: name one with --kernel, such as this host's own, "
-			"%s; tinyvm --help lists the options",
-			config_options[OPT_KERNEL].example);
 	for (unsigned i = 0; i < cfg->disk_count; i++)
 		for (unsigned j = 0; j < i; j++) {
 			char buf[2][CONFIG_DISK_NAME];
@@ -439,7 +454,9 @@ static int config_check(const struct config_parse *p)
 					       cfg->share[j].path, cfg->share[i].path,
 					       cfg->share[i].tag);
 	int ret = config_check_snapshots(p);
-	return ret ? ret : config_check_nets(cfg, p->err);
+	if (!ret)
+		ret = config_check_nets(cfg, p->err);
+	return ret ? ret : config_finish_legacy(cfg, p->err);
 }
 
 int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_action *ret_action,
@@ -464,6 +481,7 @@ int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_acti
 	bool is_past_options = false;
 	int ret = 0;
 
+	config_legacy_init(&p.cfg);
 	while (p.next < argc && p.action == CONFIG_RUN && !ret) {
 		char *arg = argv[p.next++];
 		if (is_past_options || arg[0] != '-' || arg[1] == '\0')
@@ -478,6 +496,10 @@ int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_acti
 	/* Who publishes a port wants a network for it. */
 	if (!ret && p.cfg.forward_count && p.cfg.net_count == 0)
 		ret = config_add_net(&p, NULL);
+	p.cfg.is_pc = !p.cfg.kernel || p.cfg.console == CONSOLE_SCREEN || p.cfg.floppy_count ||
+		      p.cfg.cdrom_count;
+	if (p.cfg.is_pc && !p.is_given[OPT_CONSOLE])
+		p.cfg.console = CONSOLE_SCREEN;
 	if (!ret && p.action == CONFIG_RUN)
 		ret = config_check(&p);
 	if (ret)

@@ -34,6 +34,23 @@ enum config_option_id {
 	OPT_TRANSPORT,
 	OPT_CONSOLE,
 	OPT_LOG,
+	OPT_TIMEOUT,
+	/* Of the PC: from here ... */
+	OPT_FLOPPY,
+	OPT_CDROM,
+	OPT_GEOMETRY,
+	OPT_BOOT,
+	OPT_BIOS,
+	OPT_PROFILE,
+	OPT_RTC,
+	OPT_SCREENSHOT,
+	OPT_SCREEN_TEXT,
+	OPT_EXPECT_SCREEN,
+	OPT_EXPECT,
+	OPT_TYPE,
+	OPT_KEY,
+	OPT_STEP_TIMEOUT,
+	/* ... to here. */
 	OPT_NO_REBOOT,
 	OPT_NO_AUTO_ARGS,
 	OPT_NO_UNPACK,
@@ -52,19 +69,39 @@ extern const struct config_option config_options[OPT_COUNT];
  * config_memory(): a size with the unit K, M, G or T (powers of 1024, "MiB" and "MB" too, any
  * case); without one it counts MiB. Rounded up to 4 KiB. 1 MiB to GMEM_SIZE_MAX.
  * config_cpus(): 1 to 4096; what KVM allows is not known here.
- * config_disk(): PATH[,ro][,snapshot][,id=NAME], a comma in PATH written twice; splits @text in
- * place.
- * config_share(): HOST:TAG[:ro]; HOST may have colons, TAG is 1 to 15 letters, digits, '.', '_' and
+ * config_disk(): of --disk, --floppy or --cdrom: PATH[,ro][,snapshot], and for --disk
+ * [,id=NAME][,chs=C/H/S], a comma in PATH written twice; splits @text in place. * config_share():
+ * HOST:TAG[:ro]; HOST may have colons, TAG is 1 to 15 letters, digits, '.', '_' and
  * '-'; splits @text in place.
  */
 int config_memory(const char *text, uint64_t *ret_bytes, struct err *err)
 	__attribute__((warn_unused_result));
 int config_cpus(const char *text, unsigned *ret_cpus, struct err *err)
 	__attribute__((warn_unused_result));
-int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
+int config_disk(enum config_option_id id, char *text, struct config_disk *ret_disk, struct err *err)
 	__attribute__((warn_unused_result));
 int config_share(char *text, struct config_share *ret_share, struct err *err)
 	__attribute__((warn_unused_result));
+
+/* A time of option @name: seconds, or with a unit 500ms, 30s, 5m, 2h; up to a year, not 0. */
+int config_time(const char *name, const char *text, uint64_t *ret_ms, struct err *err)
+	__attribute__((warn_unused_result));
+
+/*
+ * Of the PC; what is returned as above.
+ *
+ * config_legacy_init(): the defaults.
+ * config_legacy_set(): the option @id, from OPT_FLOPPY to OPT_STEP_TIMEOUT, has @value, which is
+ * changed in place.
+ * config_geometry(): three numbers with @separator between them.
+ * config_finish_legacy(): does all of it go together? Gives --geometry to the first disk.
+ */
+void config_legacy_init(struct config *cfg);
+int config_legacy_set(struct config *cfg, enum config_option_id id, char *value, struct err *err)
+	__attribute__((warn_unused_result));
+int config_geometry(const char *text, char separator, struct config_geometry *ret_geometry)
+	__attribute__((warn_unused_result));
+int config_finish_legacy(struct config *cfg, struct err *err) __attribute__((warn_unused_result));
 
 /*
  * Cuts the next comma-separated word off: ends it in place, with doubled commas made single.

@@ -11,7 +11,6 @@
 #include "config_parts.h"
 
 #define RUN_MEMORY_DEFAULT (1ULL << 30) /* untouched pages cost nothing */
-#define RUN_TIMEOUT_MAX_S  (365ULL * 24 * 3600)
 
 static const char run_help_text[] =
 	"usage: tinyvm run [OPTION...] [--] COMMAND [ARG...]\n"
@@ -101,27 +100,6 @@ struct run_parse {
 	bool is_help;
 	struct err *err;
 };
-
-static int run_parse_timeout(const char *text, uint64_t *ret_ms, struct err *err)
-{
-	static const struct {
-		const char *unit;
-		uint64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}};
-	uint64_t n = 0;
-	const char *p = text;
-
-	for (; *p >= '0' && *p <= '9' && n < RUN_TIMEOUT_MAX_S; p++)
-		n = n * 10 + (uint64_t)(*p - '0');
-	for (size_t i = 0; p != text && n && i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcmp(p, units[i].unit) == 0 && n <= RUN_TIMEOUT_MAX_S / units[i].seconds) {
-			*ret_ms = n * units[i].seconds * 1000;
-			return 0;
-		}
-	return err_set(err, -EINVAL,
-		       "--timeout '%.40s' is no time; give seconds, or minutes as 5m, hours as 2h",
-		       text);
-}
 
 static int run_parse_share(struct run_parse *p, char *value, bool is_rw)
 {
@@ -224,7 +202,7 @@ static int run_parse_value(struct run_parse *p, enum run_option_id id, char *val
 		return config_memory(value, &p->cfg.memory, p->err);
 	if (id == RUN_OPT_CPUS)
 		return config_cpus(value, &p->cfg.cpus, p->err);
-	return run_parse_timeout(value, &p->cfg.timeout_ms, p->err);
+	return config_time("timeout", value, &p->cfg.timeout_ms, p->err);
 }
 
 static int run_parse_from_next(struct run_parse *p, enum run_option_id id)

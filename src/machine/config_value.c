@@ -11,6 +11,7 @@
 #define MEMORY_MIN (1ULL << 20)
 #define CPUS_MAX   4096u
 #define PAGE_SIZE  4096u
+#define TIME_MAX_S (365ULL * 24 * 3600)
 
 /* The power of two that a unit stands for; -1 when it is none. */
 static int config_unit_shift(const char *unit)
@@ -94,6 +95,27 @@ int config_cpus(const char *text, unsigned *ret_cpus, struct err *err)
 	return 0;
 }
 
+int config_time(const char *name, const char *text, uint64_t *ret_ms, struct err *err)
+{
+	static const struct {
+		const char *unit;
+		uint64_t ms;
+	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+	uint64_t n = 0;
+	const char *p = text;
+
+	for (; isdigit((unsigned char)*p) && n < TIME_MAX_S * 1000; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	for (size_t i = 0; p != text && n && i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(p, units[i].unit) == 0 && n <= TIME_MAX_S * 1000 / units[i].ms) {
+			*ret_ms = n * units[i].ms;
+			return 0;
+		}
+	return err_set(err, -EINVAL,
+		       "--%s '%.40s' is no time; give seconds, or minutes as 5m, hours as 2h", name,
+		       text);
+}
+
 char *config_next_word(char **rest, bool is_path)
 {
 	char *word = *rest;
@@ -133,41 +155,61 @@ static int config_disk_id(const char *id, struct config_disk *disk, struct err *
 	return 0;
 }
 
-int config_disk(char *text, struct config_disk *ret_disk, struct err *err)
+/* The words that --disk alone knows. Return: 0, -ENOENT for another word; -EINVAL with a sentence.
+ */
+static int config_disk_key(const char *word, struct config_disk *disk, struct err *err)
+{
+	if (strncmp(word, "id=", 3) == 0)
+		return config_disk_id(word + 3, disk, err);
+	if (strncmp(word, "chs=", 4) != 0)
+		return -ENOENT;
+	if (config_geometry(word + 4, '/', &disk->geometry) == 0)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "--disk %.200s: '%.40s' is no geometry; write cylinders (to 1024), heads "
+		       "(to 255) and sectors (to 63), such as chs=615/4/17",
+		       disk->path, word);
+}
+
+int config_disk(enum config_option_id id, char *text, struct config_disk *ret_disk, struct err *err)
 {
 	struct config_disk disk = {0};
+	const char *name = config_options[id].name;
 	char *rest = text;
 
 	if (strncmp(text, "file=", 5) == 0)
 		return err_set(err, -EINVAL,
-			       "--disk %.200s: leave out file= (a path that begins so is written "
+			       "--%s %.200s: leave out file= (a path that begins so is written "
 			       "./file=...)",
-			       text);
+			       name, text);
 	disk.path = config_next_word(&rest, true);
 	if (!*disk.path)
-		return err_set(err, -EINVAL, "--disk needs a path, such as --disk root.img");
+		return err_set(err, -EINVAL, "--%s needs a path, such as %s", name,
+			       config_options[id].example);
 	for (const char *word; (word = config_next_word(&rest, false));) {
-		if (strcmp(word, "ro") == 0) {
+		int ret = 0;
+		if (strcmp(word, "ro") == 0)
 			disk.is_readonly = true;
-		} else if (strcmp(word, "snapshot") == 0) {
+		else if (strcmp(word, "snapshot") == 0)
 			disk.is_snapshot = true;
-		} else if (strncmp(word, "id=", 3) == 0) {
-			int ret = config_disk_id(word + 3, &disk, err);
-			if (ret)
-				return ret;
-		} else {
+		else if (id == OPT_DISK)
+			ret = config_disk_key(word, &disk, err);
+		else
+			ret = -ENOENT;
+		if (ret == -ENOENT)
 			return err_set(err, -EINVAL,
-				       "--disk %.200s: '%.40s' is unknown; after the path may come "
-				       ",ro or ,snapshot and ,id=NAME (a comma in the path is "
-				       "written ,,)",
-				       disk.path, word);
-		}
+				       "--%s %.200s: '%.40s' is unknown; after the path may come "
+				       ",ro or ,snapshot%s (a comma in the path is written ,,)",
+				       name, disk.path, word,
+				       id == OPT_DISK ? ", ,id=NAME and ,chs=C/H/S" : "");
+		if (ret)
+			return ret;
 	}
 	if (disk.is_readonly && disk.is_snapshot)
 		return err_set(err, -EINVAL,
-			       "--disk %.200s: ro and snapshot exclude each other; both leave the "
+			       "--%s %.200s: ro and snapshot exclude each other; both leave the "
 			       "file as it is, and with snapshot the guest can write",
-			       disk.path);
+			       name, disk.path);
 	*ret_disk = disk;
 	return 0;
 }

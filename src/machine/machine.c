@@ -183,6 +183,8 @@ static int machine_open_backends(struct machine *m, struct err *err)
 {
 	const struct config *cfg = m->cfg;
 	struct backends *b = &m->backends;
+	if (cfg->is_pc)
+		return err_set(err, -ENOSYS, "the PC is not built yet; name a --kernel");
 	int error = netcards_claim(cfg, err);
 	if (error)
 		return error;

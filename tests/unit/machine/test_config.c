@@ -22,6 +22,7 @@ static void test_defaults(void)
 	CHECK(!line.cfg.name);
 	CHECK_EQ(line.cfg.transport, TRANSPORT_PCI);
 	CHECK_EQ(line.cfg.console, CONSOLE_SERIAL);
+	CHECK(!line.cfg.is_pc);
 	CHECK(!line.cfg.log_path);
 	CHECK(line.cfg.is_reboot_allowed);
 	CHECK(line.cfg.is_auto_args);
@@ -100,6 +101,8 @@ static void test_help_and_version_end_the_parse(void)
 	CHECK_EQ(line.action, CONFIG_SHOW_HELP);
 	CHECK_EQ(PARSE("-vh"), 0);
 	CHECK_EQ(line.action, CONFIG_SHOW_HELP);
+	CHECK_EQ(PARSE("--help", "pc"), 0);
+	CHECK_EQ(line.action, CONFIG_SHOW_HELP_PC);
 	CHECK_EQ(PARSE("--version"), 0);
 	CHECK_EQ(line.action, CONFIG_SHOW_VERSION);
 	CHECK_EQ(PARSE("--memory", "0", "--help"), -EINVAL);
@@ -265,10 +268,10 @@ static void test_disk_ids(void)
 static void test_disk_mistakes(void)
 {
 	CHECK_REFUSED("--disk a: 'format=raw' is unknown; after the path may come ,ro or "
-		      ",snapshot and ,id=NAME (a comma in the path is written ,,)",
+		      ",snapshot, ,id=NAME and ,chs=C/H/S (a comma in the path is written ,,)",
 		      "-k", "k", "-d", "a,format=raw");
-	CHECK_REFUSED("--disk a: '' is unknown; after the path may come ,ro or ,snapshot and "
-		      ",id=NAME (a comma in the path is written ,,)",
+	CHECK_REFUSED("--disk a: '' is unknown; after the path may come ,ro or ,snapshot, ,id=NAME "
+		      "and ,chs=C/H/S (a comma in the path is written ,,)",
 		      "-k", "k", "-d", "a,");
 	CHECK_REFUSED("--disk file=a,if=virtio: leave out file= (a path that begins so is written "
 		      "./file=...)",
@@ -296,7 +299,7 @@ static void test_choices(void)
 {
 	CHECK_REFUSED("--transport 'isa' is unknown; it is either pci or mmio", "-k", "k",
 		      "--transport", "isa");
-	CHECK_REFUSED("--console 'vga' is unknown; it is either serial or virtio", "-k", "k",
+	CHECK_REFUSED("--console 'vga' is unknown; it is serial, virtio or screen", "-k", "k",
 		      "--console=vga");
 }
 
@@ -353,7 +356,7 @@ static void test_unknown_option_names_the_nearest(void)
 		{"-help", "--help"},
 		{"-version", "--version"},
 		{"-memory=1G", "--memory"},
-		{"-cdrom", "--disk FILE,ro"},
+		{"-cdrom", "--cdrom"},
 		{"--cmdline", "--append"},
 		{"-net", "--net"},
 		{"-name", "--name"},
@@ -408,6 +411,7 @@ static void test_stray_words(void)
 {
 	CHECK_REFUSED("'bzImage' belongs to no option; did you mean --kernel bzImage?", "bzImage");
 	CHECK_REFUSED("'root.img' belongs to no option; did you mean --disk root.img?", "root.img");
+	CHECK_REFUSED("'cd.iso' belongs to no option; did you mean --cdrom cd.iso?", "cd.iso");
 	CHECK_REFUSED("'x.qcow2' belongs to no option; did you mean --disk x.qcow2?", "-k", "k",
 		      "-v", "x.qcow2");
 	CHECK_REFUSED("'quiet' belongs to no option; to make it part of --append, put the whole "
@@ -446,16 +450,33 @@ static void test_shares(void)
 		      "-k", "k", "--share", "/a:x", "--share", "/b:x");
 }
 
-static void test_no_kernel(void)
+static void test_timeout(void)
 {
-	CHECK_REFUSED("no kernel to boot: name one with --kernel, such as this host's own, "
-		      "--kernel /boot/vmlinuz-$(uname -r); tinyvm --help lists the options",
-		      "-d", "root.img");
+	CHECK_EQ(PARSE("-k", "k"), 0);
+	CHECK_EQ(line.cfg.timeout_ms, 0);
+	CHECK_EQ(PARSE("-k", "k", "--timeout", "90"), 0);
+	CHECK_EQ(line.cfg.timeout_ms, 90000);
+	CHECK_EQ(PARSE("-k", "k", "--timeout=250ms"), 0);
+	CHECK_EQ(line.cfg.timeout_ms, 250);
+	CHECK_EQ(PARSE("-k", "k", "--timeout=8760h"), 0);
+	CHECK_EQ(line.cfg.timeout_ms, 365ULL * 24 * 3600 * 1000);
+	CHECK_EQ(PARSE("-k", "k", "--timeout=8761h"), -EINVAL);
+	CHECK_REFUSED("--timeout '0' is no time; give seconds, or minutes as 5m, hours as 2h", "-k",
+		      "k", "--timeout", "0");
+	CHECK_REFUSED("--timeout '5 m' is no time; give seconds, or minutes as 5m, hours as 2h",
+		      "-k", "k", "--timeout", "5 m");
 }
 
-static void test_help_fits_one_screen(void)
+static void test_nothing_to_boot(void)
 {
-	const char *p = config_help();
+	CHECK_REFUSED("nothing to boot: name a kernel with --kernel, such as this host's own, "
+		      "--kernel /boot/vmlinuz-$(uname -r), or a PC's image with --disk, --floppy "
+		      "or --cdrom; tinyvm --help lists the options",
+		      "-m", "1G");
+}
+
+static void check_fits_one_screen(const char *p)
+{
 	unsigned lines = 0;
 
 	for (; *p; lines++) {
@@ -467,16 +488,27 @@ static void test_help_fits_one_screen(void)
 	CHECK(lines <= 23); /* and the prompt below it */
 }
 
+static void test_help_fits_one_screen(void)
+{
+	check_fits_one_screen(config_help());
+	check_fits_one_screen(config_help_pc());
+}
+
+static bool is_in_help(const char *text)
+{
+	return strstr(config_help(), text) || strstr(config_help_pc(), text);
+}
+
 static void test_help_names_every_option(void)
 {
 	for (unsigned i = 0; i < OPT_COUNT; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "--%s", config_options[i].name);
-		CHECK(strstr(config_help(), name));
+		CHECK(is_in_help(name));
 		if (config_options[i].letter) {
 			snprintf(name, sizeof(name), "-%c, --%s", config_options[i].letter,
 				 config_options[i].name);
-			CHECK(strstr(config_help(), name));
+			CHECK(is_in_help(name));
 		}
 	}
 }
@@ -512,7 +544,8 @@ int main(void)
 		TEST_CASE(test_unknown_option_near_nothing),
 		TEST_CASE(test_stray_words),
 		TEST_CASE(test_shares),
-		TEST_CASE(test_no_kernel),
+		TEST_CASE(test_timeout),
+		TEST_CASE(test_nothing_to_boot),
 		TEST_CASE(test_help_fits_one_screen),
 		TEST_CASE(test_help_names_every_option),
 	};
