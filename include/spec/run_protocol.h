@@ -20,9 +20,10 @@
  *				then mount this too, ro or rw; many. PATH is made where the root can
  *				be written to
  *	net=IFNAME:ADDRESS/PREFIX:GATEWAY
- *				IPv4, GATEWAY may be empty
- *	dns=ADDRESS		of a name server, for /etc/resolv.conf, which is only written where
- *				that does not last (an overlay, the initramfs); many
+ *				IPv4. An empty IFNAME is the first card; GATEWAY may be empty. The
+ *				command starts when there is a link, or some seconds later
+ *	dns=ADDRESS		of a name server, for /etc/resolv.conf: written where that does not
+ *				last (an overlay, the initramfs), else only covered; many
  *	uid=N, gid=N, group=N	the command's, root by default; group may come many times
  *	cwd=PATH		its directory, "/" by default
  *	tty=ROWSxCOLS		it runs on a terminal of this size; absent: on three pipes
@@ -74,13 +75,15 @@ enum run_type {
 	RUN_CREDIT = 'c',	/* uint32_t: so many more bytes of standard input are welcome */
 	RUN_STDIN_CLOSED = 'C', /* the command takes no more standard input */
 	RUN_STATUS = 'x',	/* the command has ended: struct run_status */
+	RUN_KERNEL = 'K',	/* a line of the kernel's log; empty after the last one */
 	RUN_FAILED = 'f',	/* the init cannot go on: a sentence; power goes off next */
 	RUN_BYE = 'b',		/* disks are in order, power may go off: struct run_stamp */
 
 	/* From the host. */
-	RUN_STDIN = 'i',   /* a piece of standard input; empty at its end */
-	RUN_SIGNAL = 'k',  /* uint32_t: for the command's process group */
-	RUN_WINSIZE = 'w', /* struct run_winsize: of the terminal */
+	RUN_STDIN = 'i',	 /* a piece of standard input; empty at its end */
+	RUN_SIGNAL = 'k',	 /* uint32_t: for the command's process group */
+	RUN_WINSIZE = 'w',	 /* struct run_winsize: of the terminal */
+	RUN_KERNEL_WANTED = 'W', /* while the command runs: the end of the kernel's log, please */
 };
 
 /* Times are the guest's CLOCK_BOOTTIME. */

@@ -25,6 +25,7 @@ struct run_stream;
  * @status: the command has ended; all its output came before
  * @bye:    everything is written back: the machine may be switched off
  * @log:    a sentence for -v
+ * @kernel: a line of the kernel's log, NULL after the last one
  * @failed: the init cannot go on and switches off, for the reason @sentence
  * @broken: the guest sent nonsense: nothing else will come
  *
@@ -40,6 +41,7 @@ struct run_stream_client {
 	void (*status)(void *ctx, const struct run_status *status);
 	void (*bye)(void *ctx, const struct run_stamp *stamp);
 	void (*log)(void *ctx, const char *sentence);
+	void (*kernel)(void *ctx, const char *line);
 	void (*failed)(void *ctx, const char *sentence);
 	void (*broken)(void *ctx, const char *why);
 };
@@ -63,6 +65,7 @@ struct chardev *run_stream_to_chardev(struct run_stream *stream);
  * run_stream_is_stdin_closed() - the command takes no more
  * run_stream_signal() - a signal by its number for the command's process group
  * run_stream_resize() - the terminal's size; the latest one counts
+ * run_stream_want_kernel_log() - the init, while the command runs, sends the last lines there are
  * run_stream_resume_output() - output() would take something again
  */
 size_t run_stream_stdin(struct run_stream *stream, const uint8_t *buf, size_t len);
@@ -70,6 +73,7 @@ void run_stream_end_stdin(struct run_stream *stream);
 bool run_stream_is_stdin_closed(const struct run_stream *stream);
 void run_stream_signal(struct run_stream *stream, unsigned signo);
 void run_stream_resize(struct run_stream *stream, uint16_t rows, uint16_t cols);
+void run_stream_want_kernel_log(struct run_stream *stream);
 void run_stream_resume_output(struct run_stream *stream);
 
 #endif

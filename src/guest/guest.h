@@ -23,6 +23,9 @@ struct guest {
 /* A sentence for -v, to the kernel's log too. */
 void guest_log(struct guest *g, const char *sentence);
 
+/* The end of the kernel's log to the host; without a port, to the console. */
+void guest_tell_kernel_log(struct guest *g);
+
 /* Cannot go on: tells the host why, or the kernel's log when there is no port, and switches off. */
 __attribute__((noreturn)) void guest_fail(struct guest *g, const char *sentence);
 
@@ -31,11 +34,13 @@ __attribute__((noreturn)) void guest_fail(struct guest *g, const char *sentence)
  * mount_root() - the root as told; it is "/" from then on
  * mount_shares() - what else is to be mounted
  * mount_finish() - nothing is left to write to a disk or a share
+ * mount_make_parents() - the directories above @path
  */
 void mount_basics(struct guest *g);
 void mount_root(struct guest *g);
 void mount_shares(struct guest *g);
 void mount_finish(struct guest *g);
+void mount_make_parents(const char *path);
 
 /* Loads the modules and removes them from the initramfs. */
 void modules_load(struct guest *g);

@@ -13,6 +13,8 @@
 
 #include "sys.h"
 
+#define KERNEL_LOG_LINES 50
+
 __attribute__((noreturn)) void init_main(void);
 
 static void log_to_kernel(const char *level, const char *sentence)
@@ -40,6 +42,48 @@ void guest_log(struct guest *g, const char *sentence)
 	text_add(&g->early, sentence);
 }
 
+static void guest_tell_kernel_line(struct guest *g, int console, char *line, size_t len)
+{
+	if (g->port.fd < 0) {
+		line[len] = '\n';
+		sys_write(console, line, len + 1);
+	} else if (!port_put(&g->port, RUN_KERNEL, line, len)) {
+		port_drain(&g->port);
+		port_put(&g->port, RUN_KERNEL, line, len);
+	}
+}
+
+/* "<6>[    0.4] words" without what is in angle brackets. */
+static char *kernel_line_text(char *line, size_t len)
+{
+	char *close = *line == '<' ? text_find(line, '>') : NULL;
+	return close && (size_t)(close - line) < len ? close + 1 : line;
+}
+
+void guest_tell_kernel_log(struct guest *g)
+{
+	static char log[16384];
+	int console = -1;
+	long len = sys_read_log(log, sizeof(log) - 1);
+	log[len < 0 ? 0 : len] = '\0';
+	char *line = log, *end;
+	long count = 0;
+	for (char *at = log; (at = text_find(at, '\n')); at++)
+		count++;
+	if (g->port.fd < 0)
+		console = (int)sys_open("/dev/console", O_WRONLY | O_NOCTTY);
+	for (; (end = text_find(line, '\n')); line = end + 1, count--) {
+		char *text = kernel_line_text(line, (size_t)(end - line));
+		if (end > text && count <= KERNEL_LOG_LINES)
+			guest_tell_kernel_line(g, console, text, (size_t)(end - text));
+	}
+	if (console >= 0)
+		sys_close(console);
+	port_drain(&g->port);
+	port_put(&g->port, RUN_KERNEL, NULL, 0);
+	port_drain(&g->port);
+}
+
 __attribute__((noreturn)) static void guest_power_off(void)
 {
 	sys_sync();
@@ -58,8 +102,9 @@ void guest_fail(struct guest *g, const char *sentence)
 		text_add(&all, g->early.buf);
 		text_add(&all, ")");
 	}
-	log_to_kernel("<3>", all.buf);
 	port_drain(&g->port);
+	guest_tell_kernel_log(g);
+	log_to_kernel("<3>", all.buf);
 	port_put(&g->port, RUN_FAILED, all.buf, all.len);
 	port_drain(&g->port);
 	guest_power_off();

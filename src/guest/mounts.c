@@ -211,12 +211,13 @@ void mount_root(struct guest *g)
 	}
 }
 
-/* The directory @path and those above it. */
-static void mount_make_point(const char *path)
+void mount_make_parents(const char *path)
 {
 	char buf[PATH_ROOM];
 	size_t len = strlen(path) + 1;
-	memcpy(buf, path, len); /* a field of a struct told, so it fits */
+	if (len > sizeof(buf))
+		return;
+	memcpy(buf, path, len);
 	for (char *at = buf; at && *at; at = text_find(at + 1, '/')) {
 		char slash = *at;
 		*at = '\0';
@@ -224,7 +225,6 @@ static void mount_make_point(const char *path)
 			sys_mkdir(buf, 0755);
 		*at = slash;
 	}
-	sys_mkdir(buf, 0755);
 }
 
 void mount_shares(struct guest *g)
@@ -233,7 +233,8 @@ void mount_shares(struct guest *g)
 	for (const char *value = NULL; (value = conf_next(&g->conf, "mount", value));) {
 		if (!told_read(&told, value, PATH + 1))
 			guest_fail(g, "the instructions for a mount make no sense");
-		mount_make_point(told.field[PATH]);
+		mount_make_parents(told.field[PATH]);
+		sys_mkdir(told.field[PATH], 0755);
 		long rc = mount_one(&told, told.field[PATH], told_is(&told, "ro"));
 		if (rc < 0)
 			mount_fail(g, told.field[PATH], &told, rc);

@@ -179,6 +179,8 @@ static void relay_take_frames(struct relay *r)
 			relay_signal(r, signo);
 		} else if (frame.type == RUN_WINSIZE && frame.len == sizeof(struct run_winsize)) {
 			relay_resize(r, payload);
+		} else if (frame.type == RUN_KERNEL_WANTED && !frame.len) {
+			guest_tell_kernel_log(r->g);
 		} else {
 			rc = -1;
 			break;

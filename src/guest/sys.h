@@ -42,9 +42,11 @@ enum {
 	NR(mkdir, 83, 39),
 	NR(unlink, 87, 10),
 	NR(symlink, 88, 83),
+	NR(readlink, 89, 85),
 	NR(chmod, 90, 15),
 	NR(fchown, 93, 207), /* fchown32 */
 	NR(umask, 95, 60),
+	NR(syslog, 103, 103),
 	NR(setsid, 112, 66),
 	NR(setgroups, 116, 206), /* setgroups32 */
 	NR(setresuid, 117, 208), /* setresuid32 */
@@ -189,6 +191,11 @@ static inline long sys_symlink(const char *target, const char *path)
 	return SYS_2(NR_symlink, target, path);
 }
 
+static inline long sys_readlink(const char *path, char *buf, size_t len)
+{
+	return SYS_3(NR_readlink, path, buf, len);
+}
+
 static inline long sys_chdir(const char *path)
 {
 	return SYS_1(NR_chdir, path);
@@ -227,6 +234,7 @@ static inline long sys_mmap(int fd, size_t len)
 #define MS_NODEV   0x4
 #define MS_NOEXEC  0x8
 #define MS_REMOUNT 0x20
+#define MS_BIND	   0x1000
 #define MS_MOVE	   0x2000
 #define MNT_DETACH 2
 
@@ -360,6 +368,7 @@ struct sys_termios {
 #define SIOCSIFADDR    0x8916
 #define SIOCSIFNETMASK 0x891c
 #define IFF_UP	       0x1
+#define IFF_RUNNING    0x40
 #define RTF_UP	       0x1
 #define RTF_GATEWAY    0x2
 
@@ -418,6 +427,14 @@ static inline long sys_sethostname(const char *name, size_t len)
 static inline long sys_load_module(int fd, const char *parameters)
 {
 	return SYS_3(NR_finit_module, fd, parameters, 0);
+}
+
+/* The end of the kernel's log, in lines with their priorities. */
+#define SYSLOG_READ_ALL 3
+
+static inline long sys_read_log(char *buf, size_t len)
+{
+	return SYS_3(NR_syslog, SYSLOG_READ_ALL, buf, len);
 }
 
 struct sys_utsname {

@@ -6,10 +6,10 @@
 #define FRONT_H
 
 #include <stdbool.h>
+#include <tinyvm/err.h>
 
 struct chardev;
 struct config;
-struct err;
 struct evloop;
 struct front;
 
@@ -33,6 +33,7 @@ struct front_ops {
  * @end:  switches the machine off; any thread
  * @interrupt: ends the machine as the signal @signo would; any thread
  * @machine: for them
+ * @sentence: how the machine ended, "" when that needs no words
  */
 struct front {
 	const struct front_ops *ops;
@@ -41,6 +42,7 @@ struct front {
 	void (*end)(void *machine);
 	void (*interrupt)(void *machine, int signo);
 	void *machine;
+	char sentence[ERR_MSG_MAX];
 };
 
 /* machine_main() with @front, NULL for the terminal. */

@@ -11,7 +11,8 @@ static void klog_end_line(struct klog *log)
 {
 	char *kept = log->line[log->count % KLOG_LINES];
 	log->now[log->now_len] = '\0';
-	log->told(log->ctx, log->now);
+	if (log->told)
+		log->told(log->ctx, log->now);
 	for (size_t i = 0; i <= log->now_len; i++) {
 		unsigned char c = (unsigned char)log->now[i];
 		kept[i] = c == '\t' ? ' ' : c && (c < ' ' || c > '~') ? '?' : log->now[i];

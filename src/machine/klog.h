@@ -13,7 +13,7 @@
 /**
  * struct klog - a backend for a console that nobody types at
  * @is_live: print lines as they come
- * @told, @ctx: is told of each line, with the console's lock held
+ * @told, @ctx: is told of each line, with the console's lock held; may be NULL
  * @line:   kept ones, fit for a terminal; line n is at n % KLOG_LINES
  * @count:  of all lines there were
  * @now:    the current one

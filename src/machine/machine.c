@@ -315,7 +315,23 @@ static int machine_run_once(struct machine *m, struct err *err)
 	return error;
 }
 
-/* The exit code, and the sentence for ends that need one. The terminal is the user's again. */
+/* What the end needs to be said of it. The terminal is the user's again. */
+static void machine_tell_end(struct machine *m)
+{
+	const struct end *end = &m->end;
+	char sentence[ERR_MSG_MAX] = "";
+	enum end_reason reason = end_reason(end);
+	if (reason == END_PANIC)
+		snprintf(sentence, sizeof(sentence), "the guest kernel panicked%s%.400s",
+			 end->panic[0] ? ": " : "", end->panic);
+	else if (reason == END_TRIPLE_FAULT || reason == END_KVM_FAILED)
+		snprintf(sentence, sizeof(sentence), "%s", end->sentence);
+	if (sentence[0])
+		log_error("%s", sentence);
+	if (m->front)
+		memcpy(m->front->sentence, sentence, sizeof(sentence));
+}
+
 static int machine_exit_code(const struct end *end)
 {
 	switch (end_reason(end)) {
@@ -324,13 +340,10 @@ static int machine_exit_code(const struct end *end)
 	case END_RESET:
 		return EXIT_GUEST_OFF;
 	case END_PANIC:
-		log_error("the guest kernel panicked%s%s", end->panic[0] ? ": " : "", end->panic);
 		return EXIT_GUEST_PANIC;
 	case END_TRIPLE_FAULT:
-		log_error("%s", end->sentence);
 		return EXIT_TRIPLE_FAULT;
 	case END_KVM_FAILED:
-		log_error("%s", end->sentence);
 		return EXIT_KVM_FAILED;
 	case END_SIGNAL:
 		return EXIT_SIGNAL_BASE + end->signal;
@@ -373,7 +386,10 @@ static int machine_run(struct machine *m, struct err *err)
 
 	machine_close_front(m);
 	machine_close_signals(m);
-	return error ? EXIT_NOT_STARTED : machine_exit_code(&m->end);
+	if (error)
+		return EXIT_NOT_STARTED;
+	machine_tell_end(m);
+	return machine_exit_code(&m->end);
 }
 
 int machine_main_front(const struct config *cfg, struct front *front, struct err *err)

@@ -183,14 +183,40 @@ static int run_prepare(struct run_plan *plan, struct err *err)
 	return error;
 }
 
-static void run_show_console(const struct session *s)
+static void run_show_kernel_log(const struct session *s)
 {
-	if (s->klog.is_live || !s->klog.count)
+	const struct klog *log = session_kernel_log(s);
+	if (s->klog.is_live || !log->count)
 		return;
 	log_error("the last lines of its kernel's log:");
 	const char *line;
-	for (unsigned n = 0; (line = klog_line(&s->klog, n)); n++)
+	for (unsigned n = 0; (line = klog_line(log, n)); n++)
 		log_error("  %s", line);
+}
+
+/* The command has had its say; what went wrong after it is only told. */
+static int run_judge_command(const struct session *s, int machine, char sentence[ERR_MSG_MAX])
+{
+	if (s->is_overdue)
+		snprintf(sentence, ERR_MSG_MAX,
+			 "the guest did not switch off after the command's end; what it had not "
+			 "written back is lost");
+	else if (machine != EXIT_GUEST_OFF)
+		snprintf(sentence, ERR_MSG_MAX, "after the command's end: %.400s",
+			 *s->front.sentence ? s->front.sentence : "a signal ended the machine");
+	if (*sentence)
+		log_warn("%s", sentence);
+	return s->status.is_signal ? EXIT_SIGNAL_BASE + (int)(s->status.value & 0x7f)
+				   : (int)(s->status.value & 0xff);
+}
+
+static const char *run_why_off(const struct session *s)
+{
+	if (s->is_failed)
+		return s->sentence;
+	return atomic_load(&s->stage) == SESSION_BOOTING
+		       ? "the guest went off before its init could say a word"
+		       : "the guest went off before the command had ended";
 }
 
 /* @machine: how the machine ended. Return: how the run did, with a sentence for what is not plain.
@@ -198,16 +224,13 @@ static void run_show_console(const struct session *s)
 static int run_judge(const struct run_plan *plan, const struct session *s, int machine,
 		     char sentence[ERR_MSG_MAX], struct err *err)
 {
-	bool has_status = atomic_load(&s->stage) == SESSION_ENDED;
 	sentence[0] = '\0';
 	if (machine == EXIT_NOT_STARTED) {
 		snprintf(sentence, ERR_MSG_MAX, "%s", err->msg);
+	} else if (session_has_status(s)) {
+		return run_judge_command(s, machine, sentence);
 	} else if (machine != EXIT_GUEST_OFF) {
-		snprintf(sentence, ERR_MSG_MAX, "the machine ended with status %d", machine);
-	} else if (has_status) {
-		if (s->status.is_signal)
-			return EXIT_SIGNAL_BASE + (int)(s->status.value & 0x7f);
-		return (int)(s->status.value & 0xff);
+		snprintf(sentence, ERR_MSG_MAX, "%s", s->front.sentence);
 	} else if (s->is_timeout) {
 		snprintf(sentence, ERR_MSG_MAX, "it took more than %g s (--timeout)",
 			 (double)plan->run->timeout_ms / 1000);
@@ -215,45 +238,48 @@ static int run_judge(const struct run_plan *plan, const struct session *s, int m
 		machine = EXIT_TIMEOUT;
 	} else {
 		machine = EXIT_NOT_STARTED;
-		err_set(err, -EIO, "%s",
-			s->is_failed ? s->sentence
-			: atomic_load(&s->stage) == SESSION_BOOTING
-				? "the guest went off before its init could say a word"
-				: "the guest went off before the command had ended");
+		err_set(err, -EIO, "%s", run_why_off(s));
 		snprintf(sentence, ERR_MSG_MAX, "%s", err->msg);
 	}
 	return machine;
 }
 
+/* The session of a plan, from end to end. Return: the exit code. */
+static int run_session(struct run_plan *plan, struct session *session, struct report *report,
+		       struct err *err)
+{
+	char sentence[ERR_MSG_MAX];
+	bool is_ready = plan->cfg.kernel && run_prepare(plan, err) == 0;
+	int machine =
+		is_ready ? machine_main_front(&plan->cfg, &session->front, err) : EXIT_NOT_STARTED;
+	int status = run_judge(plan, session, machine, sentence, err);
+	if (*sentence && is_ready)
+		run_show_kernel_log(session);
+	return report_write(report, session, status, sentence, err) == 0 ? status
+									 : EXIT_NOT_STARTED;
+}
+
 int run_main(const struct run_config *cfg, struct err *err)
 {
-	uint64_t begin_ns = session_now_ns();
+	struct report report = {.path = cfg->report, .begin_ns = session_now_ns()};
 	struct run_plan *plan = calloc(1, sizeof(*plan));
 	struct session *session = calloc(1, sizeof(*session));
-	char sentence[ERR_MSG_MAX] = "";
 	char *kernel = NULL;
 	int status = EXIT_NOT_STARTED;
 
 	if (!plan || !session) {
 		run_no_memory(err);
-		goto out;
+	} else if (report_open(&report, err) == 0) {
+		plan->run = cfg;
+		plan->is_tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+		plan->cfg.kernel = cfg->kernel;
+		if (!cfg->kernel)
+			plan->cfg.kernel = kernel = run_find_kernel(err);
+		session_init(session, plan->is_tty,
+			     cfg->timeout_ms ? report.begin_ns + cfg->timeout_ms * NS_PER_MS : 0,
+			     cfg->verbose);
+		status = run_session(plan, session, &report, err);
 	}
-	plan->run = cfg;
-	plan->is_tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	plan->cfg.kernel = cfg->kernel;
-	if (!cfg->kernel)
-		plan->cfg.kernel = kernel = run_find_kernel(err);
-	session_init(session, plan->is_tty,
-		     cfg->timeout_ms ? begin_ns + cfg->timeout_ms * NS_PER_MS : 0, cfg->verbose);
-	bool is_ready = plan->cfg.kernel && run_prepare(plan, err) == 0;
-	int machine =
-		is_ready ? machine_main_front(&plan->cfg, &session->front, err) : EXIT_NOT_STARTED;
-	status = run_judge(plan, session, machine, sentence, err);
-	if (*sentence && is_ready)
-		run_show_console(session);
-	if (cfg->report && run_report(cfg->report, session, begin_ns, status, sentence, err) != 0)
-		status = EXIT_NOT_STARTED;
-out:
 	if (plan)
 		run_plan_destroy(plan);
 	free(plan);

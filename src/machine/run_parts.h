@@ -61,13 +61,27 @@ bool run_net_find(struct run_net *ret_net);
 bool run_net_next_dns(FILE *in, const struct run_net *net, char ret_dns[RUN_NET_TEXT]);
 
 /**
- * run_report() - write the result as JSON
+ * struct report - the file for the result
+ * @path:     NULL for none
  * @begin_ns: when it all began
- * @cause: a sentence, "" when @status says it all
+ * @out:      while it is open
+ * @is_file:  it can be written anew
+ */
+struct report {
+	const char *path;
+	uint64_t begin_ns;
+	FILE *out;
+	bool is_file;
+};
+
+/*
+ * report_open() - before there is anything to tell: a file says so, for when nobody gets to
+ * report_write() - the result as JSON, once; @cause: a sentence, "" when @status says it all
  *
  * Return: 0 or -errno with a sentence.
  */
-int run_report(const char *path, const struct session *s, uint64_t begin_ns, int status,
-	       const char *cause, struct err *err) __attribute__((warn_unused_result));
+int report_open(struct report *r, struct err *err) __attribute__((warn_unused_result));
+int report_write(struct report *r, const struct session *s, int status, const char *cause,
+		 struct err *err) __attribute__((warn_unused_result));
 
 #endif

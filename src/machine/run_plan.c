@@ -18,6 +18,12 @@
 #include <tinyvm/tty.h>
 #include <unistd.h>
 
+/*
+ * Each character on the console costs the start some time: nothing but errors. A panic prints all
+ * that was kept from it (kernels since 5.18).
+ */
+#define QUIET_ARGS "quiet panic_print=0x20 "
+
 #define PATH_ELSE "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int run_no_plan(struct err *err)
@@ -153,7 +159,7 @@ int run_plan_machine(struct run_plan *plan, struct err *err)
 		error = run_plan_cwd(plan, err);
 	if (error)
 		return error;
-	if (asprintf(&plan->append, "%s%s", run->verbose ? "" : "quiet ", run->append) < 0) {
+	if (asprintf(&plan->append, "%s%s", run->verbose ? "" : QUIET_ARGS, run->append) < 0) {
 		plan->append = NULL;
 		return run_no_plan(err);
 	}
@@ -255,7 +261,7 @@ static void tell_network(struct tell *t, const struct run_plan *plan)
 			"--net user: this host has no default route, so the guest gets no address");
 		return;
 	}
-	tell(t, "net", "eth0:%s:%s", net.address, net.gateway);
+	tell(t, "net", ":%s:%s", net.address, net.gateway);
 	FILE *in = fopen("/etc/resolv.conf", "re");
 	while (in && run_net_next_dns(in, &net, dns))
 		tell(t, "dns", "%s", dns);

@@ -1,4 +1,7 @@
-/* The result of a `tinyvm run` as JSON (RFC 8259), for programs. */
+/*
+ * The result of a `tinyvm run` as JSON (RFC 8259), for programs. What the file holds is valid at
+ * any time, however the process ends.
+ */
 #include "run_parts.h"
 #include "session.h"
 
@@ -6,39 +9,61 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <tinyvm/err.h>
+#include <unistd.h>
 
 #define NS_PER_MS 1000000u
 
+/* Bytes of the UTF-8 sequence at @s, 0 when it is none (RFC 3629, overlong ones included). */
+static unsigned report_utf8_len(const unsigned char *s)
+{
+	unsigned len = s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : s[0] >= 0xe0 && s[0] <= 0xef ? 3 : 4;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	for (unsigned i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	bool is_bad = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+		      (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f);
+	return is_bad ? 0 : len;
+}
+
 static void report_string(FILE *out, const char *text)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	fputc('"', out);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < ' ' || c > '~')
-			fprintf(out, "\\u%04x", c);
+	while (*s) {
+		unsigned len = *s < 0x80 ? 1 : report_utf8_len(s);
+		if (*s == '"' || *s == '\\')
+			fprintf(out, "\\%c", *s);
+		else if (*s < ' ' || *s == 0x7f)
+			fprintf(out, "\\u%04x", *s);
+		else if (len)
+			fwrite(s, 1, len, out);
 		else
-			fputc(c, out);
+			fputs("\\ufffd", out); /* of a file's name, perhaps */
+		s += len ? len : 1;
 	}
 	fputc('"', out);
 }
 
 static const char *report_verdict(const struct session *s, int status)
 {
-	bool has_status = atomic_load(&s->stage) == SESSION_ENDED;
-	if (status == EXIT_GUEST_PANIC && !has_status)
-		return "panic";
-	if (status == EXIT_TRIPLE_FAULT && !has_status)
-		return "triple fault";
-	if (status == EXIT_KVM_FAILED && !has_status)
-		return "kvm";
-	if (status == EXIT_TIMEOUT && !has_status)
-		return "timeout";
-	if (has_status)
+	if (session_has_status(s))
 		return s->status.is_signal ? "signal" : "exit";
-	return status > EXIT_SIGNAL_BASE ? "interrupted" : "not started";
+	switch (status) {
+	case EXIT_GUEST_PANIC:
+		return "panic";
+	case EXIT_TRIPLE_FAULT:
+		return "triple fault";
+	case EXIT_KVM_FAILED:
+		return "kvm";
+	case EXIT_TIMEOUT:
+		return "timeout";
+	default:
+		return status > EXIT_SIGNAL_BASE ? "interrupted" : "not started";
+	}
 }
 
 /* null for a phase that did not end. */
@@ -66,31 +91,70 @@ static void report_phases(FILE *out, const struct session *s, uint64_t begin_ns)
 	fputs("},\n", out);
 }
 
-int run_report(const char *path, const struct session *s, uint64_t begin_ns, int status,
-	       const char *cause, struct err *err)
+/* 0 is what the guest did not get to tell. */
+static void report_memory(FILE *out, const char *name, uint64_t kib)
+{
+	if (kib)
+		fprintf(out, "  \"%s\": %" PRIu64 ",\n", name, kib);
+	else
+		fprintf(out, "  \"%s\": null,\n", name);
+}
+
+static void report_put(FILE *out, const struct report *r, const struct session *s, int status,
+		       const char *cause)
 {
 	const char *line;
-	FILE *out = fopen(path, "we");
-	if (!out)
-		return err_set(err, -errno, "--report %.300s: %s", path, strerror(errno));
 	fprintf(out, "{\n  \"verdict\": \"%s\",\n  \"exit\": %d,\n  \"cause\": ",
 		report_verdict(s, status), status);
 	report_string(out, cause);
 	fputs(",\n", out);
-	report_phases(out, s, begin_ns);
+	report_phases(out, s, r->begin_ns);
 	fputs("  \"kernel\": ", out);
 	report_string(out, s->release);
-	fprintf(out,
-		",\n  \"memory_total_kib\": %" PRIu64 ",\n  \"memory_peak_kib\": %" PRIu64
-		",\n  \"console\": [",
-		s->status.memory_total_kib, s->status.memory_peak_kib);
-	for (unsigned n = 0; (line = klog_line(&s->klog, n)); n++) {
+	fputs(",\n", out);
+	report_memory(out, "memory_total_kib", s->status.memory_total_kib);
+	report_memory(out, "memory_peak_kib", s->status.memory_peak_kib);
+	fputs("  \"console\": [", out);
+	for (unsigned n = 0; (line = klog_line(session_kernel_log(s), n)); n++) {
 		fputs(n ? ",\n    " : "\n    ", out);
 		report_string(out, line);
 	}
 	fputs("\n  ]\n}\n", out);
-	bool is_written = !ferror(out);
-	if (fclose(out) != 0 || !is_written)
-		return err_set(err, -EIO, "--report %.300s: it cannot be written", path);
-	return 0;
+}
+
+static int report_fail(const struct report *r, int error, struct err *err)
+{
+	return err_set(err, error, "--report %.300s: %s", r->path, strerror(-error));
+}
+
+int report_open(struct report *r, struct err *err)
+{
+	struct stat st;
+	if (!r->path)
+		return 0;
+	r->out = fopen(r->path, "we");
+	if (!r->out)
+		return report_fail(r, -errno, err);
+	r->is_file = fstat(fileno(r->out), &st) == 0 && S_ISREG(st.st_mode);
+	if (!r->is_file)
+		return 0;
+	fputs("{\"verdict\": \"unfinished\"}\n", r->out);
+	return fflush(r->out) == 0 ? 0 : report_fail(r, -errno, err);
+}
+
+int report_write(struct report *r, const struct session *s, int status, const char *cause,
+		 struct err *err)
+{
+	if (!r->out)
+		return 0;
+	if (r->is_file)
+		rewind(r->out);
+	report_put(r->out, r, s, status, cause);
+	bool is_written = fflush(r->out) == 0 && !ferror(r->out) &&
+			  (!r->is_file || ftruncate(fileno(r->out), ftello(r->out)) == 0);
+	int error = is_written ? 0 : -errno;
+	if (fclose(r->out) != 0 && !error)
+		error = -errno;
+	r->out = NULL;
+	return error ? report_fail(r, error, err) : 0;
 }

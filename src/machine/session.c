@@ -30,6 +30,12 @@
 /* A third interrupt within this ends the machine. */
 #define PATIENCE_NS (2 * NS_PER_S)
 
+/* For a guest whose command has ended to write everything back and switch off. */
+#define GRACE_NS (30 * NS_PER_S)
+
+/* For a guest whose time is up to tell its kernel's last words. */
+#define LAST_WORDS_NS (2 * NS_PER_S)
+
 /* A file as input is always readable: after so many reads in a row others get their turn. */
 #define FILE_READS 16
 
@@ -45,6 +51,16 @@ uint64_t session_now_ns(void)
 static void session_wake(struct session *s)
 {
 	eventfd_write(s->wake, 1);
+}
+
+bool session_has_status(const struct session *s)
+{
+	return atomic_load(&s->stage) == SESSION_ENDED && !s->is_timeout;
+}
+
+const struct klog *session_kernel_log(const struct session *s)
+{
+	return s->kernel.count ? &s->kernel : &s->klog;
 }
 
 static void session_reach(struct session *s, enum session_stage stage)
@@ -216,12 +232,33 @@ static void session_input_ready(void *ctx, uint32_t events)
 
 /* The loop's other events */
 
+static void session_arm_timer(struct session *s, uint64_t when_ns)
+{
+	const struct itimerspec when = {
+		.it_value = {.tv_sec = (time_t)(when_ns / NS_PER_S),
+			     .tv_nsec = (long)(when_ns % NS_PER_S)},
+	};
+	timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* Once the command has ended, the guest has little to do. */
+static void session_begin_grace(struct session *s)
+{
+	if (s->is_grace_begun || !session_has_status(s))
+		return;
+	s->is_grace_begun = true;
+	uint64_t grace_end = session_now_ns() + s->grace_ns;
+	bool is_deadline_first = s->deadline_ns && s->deadline_ns < grace_end;
+	session_arm_timer(s, is_deadline_first ? s->deadline_ns : grace_end);
+}
+
 static void session_wake_ready(void *ctx, uint32_t events)
 {
 	struct session *s = ctx;
 	eventfd_t count;
 	(void)events;
 	eventfd_read(s->wake, &count);
+	session_begin_grace(s);
 	session_check_output(s, &s->out[0]);
 	session_check_output(s, &s->out[1]);
 	session_pump_input(s);
@@ -230,10 +267,20 @@ static void session_wake_ready(void *ctx, uint32_t events)
 static void session_timer_ready(void *ctx, uint32_t events)
 {
 	struct session *s = ctx;
+	uint64_t count;
 	(void)events;
-	s->is_timeout = true;
-	evloop_remove(s->timer_handle);
-	s->timer_handle = NULL;
+	if (read(s->timer, &count, sizeof(count)) < 0)
+		return;
+	bool is_first = !s->is_timeout;
+	if (session_has_status(s))
+		s->is_overdue = true;
+	else
+		s->is_timeout = true;
+	if (s->is_timeout && is_first && atomic_load(&s->stage) == SESSION_COMMAND) {
+		run_stream_want_kernel_log(s->stream);
+		session_arm_timer(s, session_now_ns() + LAST_WORDS_NS);
+		return;
+	}
 	s->front.end(s->front.machine);
 }
 
@@ -288,6 +335,7 @@ static void session_status(void *ctx, const struct run_status *status)
 	struct session *s = ctx;
 	s->status = *status;
 	session_reach(s, SESSION_ENDED);
+	session_wake(s);
 }
 
 static void session_bye(void *ctx, const struct run_stamp *stamp)
@@ -302,6 +350,17 @@ static void session_log(void *ctx, const char *sentence)
 {
 	(void)ctx;
 	log_info("init: %s", sentence);
+}
+
+static void session_kernel(void *ctx, const char *line)
+{
+	struct session *s = ctx;
+	if (line) {
+		chardev_write(&s->kernel.cd, (const uint8_t *)line, strlen(line));
+		chardev_write(&s->kernel.cd, (const uint8_t *)"\n", 1);
+	} else if (s->is_timeout) {
+		s->front.end(s->front.machine);
+	}
 }
 
 static void session_failed(void *ctx, const char *sentence)
@@ -320,6 +379,7 @@ static const struct run_stream_client session_client = {
 	.status = session_status,
 	.bye = session_bye,
 	.log = session_log,
+	.kernel = session_kernel,
 	.failed = session_failed,
 	.broken = session_failed,
 };
@@ -328,15 +388,11 @@ static const struct run_stream_client session_client = {
 
 static int session_open_timer(struct session *s)
 {
-	struct itimerspec when = {
-		.it_value = {.tv_sec = (time_t)(s->deadline_ns / NS_PER_S),
-			     .tv_nsec = (long)(s->deadline_ns % NS_PER_S)},
-	};
-	if (!s->deadline_ns)
-		return 0;
 	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (s->timer < 0 || timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &when, NULL) != 0)
+	if (s->timer < 0)
 		return -errno;
+	if (s->deadline_ns)
+		session_arm_timer(s, s->deadline_ns);
 	return evloop_add(s->front.loop, &s->timer_handle, s->timer, EPOLLIN, session_timer_ready,
 			  s, NULL);
 }
@@ -422,8 +478,10 @@ void session_init(struct session *s, bool is_tty, uint64_t deadline_ns, bool is_
 	memset(s, 0, sizeof(*s));
 	s->front.ops = &session_ops;
 	klog_init(&s->klog, is_verbose, NULL, NULL);
+	klog_init(&s->kernel, false, NULL, NULL);
 	s->is_tty = is_tty;
 	s->deadline_ns = deadline_ns;
+	s->grace_ns = GRACE_NS;
 	s->wake = s->timer = s->signals = -1;
 	s->in.is_open = true;
 	for (unsigned i = 0; i < 2; i++) {

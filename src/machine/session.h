@@ -55,7 +55,9 @@ struct session_input {
  * struct session - the front of a `tinyvm run`
  * @deadline_ns: of the monotonic clock, 0 for none
  * @is_tty:  the command has a terminal, which is this one
- * @is_timeout: the deadline came
+ * @is_timeout: the deadline came before the command's end
+ * @is_overdue: the command had ended, but the guest did not switch off in @grace_ns
+ * @kernel:  the end of the kernel's log as the init told it
  * @is_failed: the init could not go on, or spoke nonsense: @sentence says why
  * @status:  at SESSION_ENDED
  * @at_ns:   when each stage began, of the monotonic clock; @bye_ns: when all was written back
@@ -67,7 +69,9 @@ struct session_input {
 struct session {
 	struct front front;
 	struct klog klog;
+	struct klog kernel;
 	uint64_t deadline_ns;
+	uint64_t grace_ns;
 	bool is_tty;
 
 	struct run_stream *stream;
@@ -78,7 +82,9 @@ struct session {
 	uint64_t interrupts_ns[2];
 
 	_Atomic int stage;
-	bool is_timeout;
+	_Atomic bool is_timeout;
+	bool is_overdue;
+	bool is_grace_begun;
 	bool is_failed;
 	char sentence[ERR_MSG_MAX];
 	char release[66];
@@ -89,6 +95,12 @@ struct session {
 
 /* @is_verbose: the kernel's messages are shown as they come */
 void session_init(struct session *s, bool is_tty, uint64_t deadline_ns, bool is_verbose);
+
+/* Whether there is a status, and nothing that came before it ended the session. */
+bool session_has_status(const struct session *s);
+
+/* The best there is of the kernel's last lines. Context: the machine has stopped. */
+const struct klog *session_kernel_log(const struct session *s);
 
 uint64_t session_now_ns(void);
 

@@ -62,6 +62,7 @@ struct run_stream {
 	bool is_end_due, is_end_sent;
 	bool is_stdin_closed;
 	bool is_size_due;
+	bool is_kernel_due;
 	struct run_winsize size;
 	bool is_signal_due[SIGNALS];
 };
@@ -111,6 +112,8 @@ static void stream_put_due(struct run_stream *s)
 			s->is_signal_due[signo] = false;
 	if (s->is_size_due && stream_put(s, RUN_WINSIZE, &s->size, sizeof(s->size)))
 		s->is_size_due = false;
+	if (s->is_kernel_due && stream_put(s, RUN_KERNEL_WANTED, NULL, 0))
+		s->is_kernel_due = false;
 	if (s->is_end_due && stream_put(s, RUN_STDIN, NULL, 0)) {
 		s->is_end_due = false;
 		s->is_end_sent = true;
@@ -203,6 +206,14 @@ void run_stream_resize(struct run_stream *s, uint16_t rows, uint16_t cols)
 	stream_unlock(s);
 }
 
+void run_stream_want_kernel_log(struct run_stream *s)
+{
+	stream_lock(s);
+	s->is_kernel_due = true;
+	stream_pump(s);
+	stream_unlock(s);
+}
+
 void run_stream_resume_output(struct run_stream *s)
 {
 	stream_lock(s);
@@ -273,6 +284,10 @@ static void stream_take_small(struct run_stream *s)
 	case RUN_LOG:
 		s->client->log(s->ctx, stream_text(s->small, s->small_len));
 		break;
+	case RUN_KERNEL:
+		s->client->kernel(s->ctx,
+				  s->small_len ? stream_text(s->small, s->small_len) : NULL);
+		break;
 	case RUN_STARTED:
 		s->stage = STAGE_STARTED;
 		s->client->started(s->ctx, &u.stamp);
@@ -317,6 +332,7 @@ static const struct rule {
 	{RUN_STDIN_CLOSED, STAGE_STARTED, STAGE_STARTED, 0, 0},
 	{RUN_STATUS, STAGE_STARTED, STAGE_STARTED, sizeof(struct run_status),
 	 sizeof(struct run_status)},
+	{RUN_KERNEL, STAGE_HELLO, STAGE_STATUS, 0, RUN_GUEST_PAYLOAD_MAX},
 	{RUN_FAILED, STAGE_HELLO, STAGE_STATUS, 0, RUN_GUEST_PAYLOAD_MAX},
 	{RUN_BYE, STAGE_STATUS, STAGE_STATUS, sizeof(struct run_stamp), sizeof(struct run_stamp)},
 };

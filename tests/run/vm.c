@@ -130,6 +130,13 @@ static void on_log(void *ctx, const char *sentence)
 		fprintf(stderr, "vm: log: %s\n", sentence);
 }
 
+static void on_kernel(void *ctx, const char *line)
+{
+	const struct vm *vm = ctx;
+	if (vm->is_verbose && line)
+		fprintf(stderr, "vm: kernel: %s\n", line);
+}
+
 static void on_failed(void *ctx, const char *sentence)
 {
 	struct vm *vm = ctx;
@@ -152,6 +159,7 @@ static const struct run_stream_client stream_client = {
 	.status = on_status,
 	.bye = on_bye,
 	.log = on_log,
+	.kernel = on_kernel,
 	.failed = on_failed,
 	.broken = on_broken,
 };

@@ -85,6 +85,11 @@ static void on_log(void *ctx, const char *sentence)
 	insist(w->has_hello && !w->is_over && strlen(sentence) <= 4096 && !strchr(sentence, 0x1b));
 }
 
+static void on_kernel(void *ctx, const char *line)
+{
+	on_log(ctx, line ? line : "");
+}
+
 static void on_failed(void *ctx, const char *sentence)
 {
 	insist(strlen(sentence) <= 4096 && !strchr(sentence, '\n'));
@@ -98,7 +103,8 @@ static void on_broken(void *ctx, const char *why)
 }
 
 static const struct run_stream_client client = {
-	on_output, on_hello, on_started, on_input, on_status, on_bye, on_log, on_failed, on_broken,
+	on_output, on_hello, on_started, on_input,  on_status,
+	on_bye,	   on_log,   on_kernel,	 on_failed, on_broken,
 };
 
 static size_t port_room(void *ctx)

@@ -71,6 +71,14 @@ static void on_bye(void *ctx, const struct run_stamp *stamp)
 	hear("b");
 }
 
+static void on_kernel(void *ctx, const char *line)
+{
+	(void)ctx;
+	if (line)
+		snprintf(b.text, sizeof(b.text), "%s", line);
+	hear(line ? "k" : "K");
+}
+
 static void on_log(void *ctx, const char *sentence)
 {
 	(void)ctx;
@@ -93,7 +101,8 @@ static void on_broken(void *ctx, const char *why)
 }
 
 static const struct run_stream_client client = {
-	on_output, on_hello, on_started, on_input, on_status, on_bye, on_log, on_failed, on_broken,
+	on_output, on_hello, on_started, on_input,  on_status,
+	on_bye,	   on_log,   on_kernel,	 on_failed, on_broken,
 };
 
 static size_t port_room(void *ctx)
@@ -231,6 +240,18 @@ WITH_DEVICE(test_sentences_cannot_control_a_terminal)
 	      "c\x7f\xc3\xa4",
 	      13);
 	CHECK_STR(b.text, "a?[2Jb?\xc2?c?\xc3\xa4");
+}
+
+WITH_DEVICE(test_the_kernels_log_is_asked_for_and_comes_in_lines)
+{
+	start();
+	run_stream_want_kernel_log(b.stream);
+	CHECK_EQ(b.sent_len, sizeof(struct run_frame));
+	CHECK_EQ(b.sent[0], RUN_KERNEL_WANTED);
+	frame(RUN_KERNEL, "[    1.0] li\033ne", 15);
+	CHECK_STR(b.text, "[    1.0] li?ne");
+	frame(RUN_KERNEL, NULL, 0);
+	CHECK_STR(b.heard, "hskK");
 }
 
 WITH_DEVICE(test_long_sentences_are_cut)
@@ -418,6 +439,7 @@ int main(void)
 		TEST_CASE(test_frames_may_come_in_any_pieces),
 		TEST_CASE(test_output_that_is_not_taken_waits),
 		TEST_CASE(test_sentences_cannot_control_a_terminal),
+		TEST_CASE(test_the_kernels_log_is_asked_for_and_comes_in_lines),
 		TEST_CASE(test_long_sentences_are_cut),
 		TEST_CASE(test_nonsense_ends_the_conversation),
 		TEST_CASE(test_credit_for_what_was_not_sent_is_nonsense),
