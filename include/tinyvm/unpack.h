@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define UNPACK_WHY_MAX 160
 
@@ -56,5 +57,32 @@ int unpack_exactly(const struct unpack_input *in, uint8_t *out, uint64_t size,
 		   char ret_why[UNPACK_WHY_MAX]) __attribute__((warn_unused_result));
 int unpack_all(const struct unpack_input *in, uint64_t max, uint8_t **ret_buf, uint64_t *ret_size,
 	       char ret_why[UNPACK_WHY_MAX]) __attribute__((warn_unused_result));
+
+/**
+ * struct unpack_source - a packed stream of any size, to be read piece by piece
+ * @in:   as above; a @format of NULL: it is not packed
+ * @seen: told of each packed byte, in order; NULL for nobody
+ */
+struct unpack_source {
+	struct unpack_input in;
+	void (*seen)(void *ctx, const void *buf, size_t len);
+	void *ctx;
+};
+
+struct unpack_stream;
+
+/**
+ * unpack_stream_open() - begin to unpack; LZ4 cannot
+ * unpack_stream_read() - the next bytes, up to @len
+ * unpack_stream_close() - end it, at whatever point
+ *
+ * gzip may come in several members, one after the other. At its end a stream has been seen whole.
+ * Return: 0, bytes read with 0 at the end, or -errno as unpack_all() with @ret_why.
+ */
+int unpack_stream_open(struct unpack_stream **ret_stream, const struct unpack_source *source,
+		       char ret_why[UNPACK_WHY_MAX]) __attribute__((warn_unused_result));
+ssize_t unpack_stream_read(struct unpack_stream *stream, void *buf, size_t len,
+			   char ret_why[UNPACK_WHY_MAX]) __attribute__((warn_unused_result));
+void unpack_stream_close(struct unpack_stream *stream);
 
 #endif

@@ -2,7 +2,26 @@
 #ifndef UNPACK_OUTPUT_H
 #define UNPACK_OUTPUT_H
 
+#include <sys/types.h>
 #include <tinyvm/unpack.h>
+
+struct unpack_output;
+
+/**
+ * struct unpack_format - one of them
+ * @unpack: built in, or NULL
+ * @argv:   else the program, which unpacks its standard input to its standard output
+ * @package: that has it, Debian's name
+ */
+struct unpack_format {
+	const char *name;
+	uint8_t magic[6];
+	uint8_t magic_len;
+	int (*unpack)(const struct unpack_input *in, struct unpack_output *out,
+		      char ret_why[UNPACK_WHY_MAX]);
+	const char *argv[4];
+	const char *package;
+};
 
 /**
  * struct unpack_output - memory that fills
@@ -26,6 +45,12 @@ int unpack_why(char ret_why[UNPACK_WHY_MAX], int code, const char *fmt, ...)
 
 /* Reads exactly @len bytes. Return: 0, -errno, -ENODATA at the end of the file. */
 int unpack_read(int fd, void *buf, size_t len, uint64_t off) __attribute__((warn_unused_result));
+
+/* A descriptor above 2, so that no dup2() in the child can hit another's target. */
+int fd_above_stdio(int fd);
+
+/* Starts a program with the standard streams @in, @out, and nothing. Return: it, or -errno. */
+pid_t tool_spawn(const char *const *argv, int in, int out);
 
 /**
  * tool_run() - have a program of the host unpack @in

@@ -20,8 +20,7 @@
 
 extern char **environ;
 
-/* A descriptor above 2, so that no dup2() in the child can hit another's target. */
-static int fd_above_stdio(int fd)
+int fd_above_stdio(int fd)
 {
 	if (fd < 0 || fd > STDERR_FILENO)
 		return fd;
@@ -69,8 +68,7 @@ static int tool_copy_input(const struct unpack_input *in)
 	return rc ? rc : fd;
 }
 
-/* Return: the process, -errno. */
-static pid_t tool_spawn(const char *const *argv, int in, int out)
+pid_t tool_spawn(const char *const *argv, int in, int out)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;

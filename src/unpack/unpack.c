@@ -16,17 +16,6 @@
 #define CHUNK	  (256 << 10)
 #define FIRST_OUT (64 << 10)
 
-struct unpack_format {
-	const char *name;
-	uint8_t magic[6];
-	uint8_t magic_len;
-	/* built in, or else: */
-	int (*unpack)(const struct unpack_input *in, struct unpack_output *out,
-		      char ret_why[UNPACK_WHY_MAX]);
-	const char *argv[4];
-	const char *package;
-};
-
 static int unpack_inflate(const struct unpack_input *in, struct unpack_output *out,
 			  char ret_why[UNPACK_WHY_MAX]);
 static int unpack_lz4(const struct unpack_input *in, struct unpack_output *out,
