@@ -139,4 +139,25 @@ extern const struct bus_ops pvpanic_bus_ops;
 int pvpanic_create(struct device **ret_dev, struct power_sink power)
 	__attribute__((warn_unused_result));
 
+/* Diagnostic ports of a PC: POST code 0x80, Bochs' and QEMU's debug consoles 0xe9 and 0x402. */
+#define DEBUGPORT_POST 0x80
+#define DEBUGPORT_E9   0xe9
+#define DEBUGPORT_402  0x402
+extern const struct bus_ops debugport_post_bus_ops;
+extern const struct bus_ops debugport_text_bus_ops;
+
+/**
+ * debugport_create() - the three of them
+ * @line: told each line of text from either console, without its end: at most DEBUGPORT_LINE_MAX
+ *        printable ASCII characters, at the guest's pace; called with the device's lock held
+ */
+#define DEBUGPORT_LINE_MAX 255
+int debugport_create(struct device **ret_dev, void (*line)(void *ctx, const char *line), void *ctx)
+	__attribute__((warn_unused_result));
+
+/* System control port A, 0x92: A20 (always open) and the fast reset. */
+extern const struct bus_ops port92_bus_ops;
+int port92_create(struct device **ret_dev, struct power_sink power)
+	__attribute__((warn_unused_result));
+
 #endif
