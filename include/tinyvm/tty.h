@@ -17,7 +17,8 @@ bool tty_is_foreground(int fd);
  * tty_raw() - put the terminal @fd into raw mode
  *
  * From the first call until tty_restore(), exit() and the signals of a crash (and SIGQUIT) bring
- * the terminal back. Again later, it only renews the mode. A background job changes nothing.
+ * the terminal back; a process made for the purpose does when this one is killed. Again later, it
+ * only renews the mode. A background job changes nothing.
  * Return: 0; -EAGAIN in the background; tcsetattr's -errno.
  * Context: one terminal a process; not thread-safe.
  */

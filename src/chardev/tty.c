@@ -4,12 +4,17 @@
  * SIGINT, SIGTERM and SIGHUP end the machine in good order (src/machine), which ends here in
  * tty_restore(); exit() comes through atexit(); a crash through the handlers below, which restore
  * the terminal and hand on to whoever was to handle the signal before, as a rule the default
- * action. SIGKILL cannot be caught; the shell then brings its own modes.
+ * action. SIGKILL cannot be caught: for that there is a second process, which waits for the first
+ * one's end and then restores what is still as it was left. Many shells do so, too; not all.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <tinyvm/tty.h>
 #include <unistd.h>
@@ -28,7 +33,9 @@ static struct {
 	bool is_hooked;
 	bool is_at_exit;
 	int fd;
-	struct termios saved;
+	struct termios saved, raw;
+	pid_t guard;
+	int guard_pipe; /* ends with this process */
 	struct sigaction before[CRASH_SIGNALS];
 } rescue;
 
@@ -80,6 +87,66 @@ static void tty_hook(void)
 	rescue.is_hooked = true;
 }
 
+/* Somebody who came after us may have set modes of his own by now: these stay. */
+static bool tty_is_still_raw(int fd)
+{
+	struct termios now;
+	return tcgetattr(fd, &now) == 0 && now.c_iflag == rescue.raw.c_iflag &&
+	       now.c_oflag == rescue.raw.c_oflag && now.c_lflag == rescue.raw.c_lflag;
+}
+
+/*
+ * The guard: a copy of a process that may have threads, so it calls only what a signal handler may.
+ * It keeps nothing of it but the terminal and the end of the pipe, both at numbers that are kept.
+ */
+__attribute__((noreturn)) static void tty_guard(int tty, int pipe)
+{
+	sigset_t all;
+	char byte;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL); /* SIGTTOU, too */
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "tinyvm-tty");
+	dup2(tty, STDIN_FILENO);
+	dup2(pipe, STDOUT_FILENO);
+	close_range(STDERR_FILENO, ~0u, 0);
+	while (read(STDOUT_FILENO, &byte, 1) < 0 && errno == EINTR)
+		;
+	if (tty_is_still_raw(STDIN_FILENO))
+		tcsetattr(STDIN_FILENO, TCSANOW, &rescue.saved);
+	_exit(0);
+}
+
+/* Without one the terminal is only as safe as it can be made from here. */
+static void tty_start_guard(void)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return;
+	int tty = fcntl(rescue.fd, F_DUPFD_CLOEXEC, 3), end = fcntl(ends[0], F_DUPFD_CLOEXEC, 3);
+	rescue.guard = tty >= 0 && end >= 0 ? fork() : -1;
+	if (rescue.guard == 0)
+		tty_guard(tty, end);
+	if (tty >= 0)
+		close(tty);
+	if (end >= 0)
+		close(end);
+	close(ends[0]);
+	rescue.guard_pipe = ends[1];
+	if (rescue.guard < 0)
+		close(ends[1]);
+}
+
+static void tty_end_guard(void)
+{
+	if (rescue.guard <= 0)
+		return;
+	close(rescue.guard_pipe);
+	while (waitpid(rescue.guard, NULL, 0) < 0 && errno == EINTR)
+		;
+	rescue.guard = 0;
+}
+
 int tty_raw(int fd)
 {
 	if (!tty_is_foreground(fd))
@@ -88,19 +155,22 @@ int tty_raw(int fd)
 		if (tcgetattr(fd, &rescue.saved) != 0)
 			return -errno;
 		rescue.fd = fd;
+		rescue.raw = rescue.saved;
+		cfmakeraw(&rescue.raw);
+		rescue.raw.c_cc[VMIN] = 1;
+		rescue.raw.c_cc[VTIME] = 0;
 		tty_hook();
+		if (rescue.guard <= 0)
+			tty_start_guard();
 		rescue.is_raw = 1;
 	}
-	struct termios raw = rescue.saved;
-	cfmakeraw(&raw);
-	raw.c_cc[VMIN] = 1;
-	raw.c_cc[VTIME] = 0;
-	return tcsetattr(fd, TCSANOW, &raw) == 0 ? 0 : -errno;
+	return tcsetattr(fd, TCSANOW, &rescue.raw) == 0 ? 0 : -errno;
 }
 
 void tty_restore(void)
 {
 	tty_rescue();
+	tty_end_guard();
 	for (unsigned i = 0; rescue.is_hooked && i < CRASH_SIGNALS; i++)
 		sigaction(crash_signals[i], &rescue.before[i], NULL);
 	rescue.is_hooked = false;

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -670,8 +671,14 @@ static void die_by_signal(void)
 	pause();
 }
 
+static void die_by_sigkill(void)
+{
+	kill(getpid(), SIGKILL);
+}
+
 static void check_death(void (*how)(void))
 {
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* to wait for those that outlive it */
 	int master = become_tty_session();
 	CHECK(master >= 0);
 	struct termios before, after;
@@ -690,6 +697,8 @@ static void check_death(void (*how)(void))
 	}
 	int status;
 	waitpid(child, &status, 0);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	tcgetattr(STDIN_FILENO, &after);
 	CHECK_EQ(before.c_lflag, after.c_lflag);
 	CHECK_EQ(before.c_oflag, after.c_oflag);
@@ -701,6 +710,8 @@ static void check_death(void (*how)(void))
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	if (how == die_by_signal)
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT);
+	if (how == die_by_sigkill)
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 static void tty_restored_on_exit(void)
@@ -721,6 +732,11 @@ static void tty_restored_on_abort(void)
 static void tty_restored_on_sigquit(void)
 {
 	check_death(die_by_signal);
+}
+
+static void tty_restored_on_sigkill(void)
+{
+	check_death(die_by_sigkill);
 }
 
 /* Runs @fn in a child; CHECKs that failed there have been reported there. */
@@ -770,6 +786,7 @@ IN_CHILD(tty_restored_on_exit)
 IN_CHILD(tty_restored_on_a_fault)
 IN_CHILD(tty_restored_on_abort)
 IN_CHILD(tty_restored_on_sigquit)
+IN_CHILD(tty_restored_on_sigkill)
 
 int main(void)
 {
@@ -799,6 +816,7 @@ int main(void)
 		TEST_CASE(test_terminal_tty_restored_on_a_fault),
 		TEST_CASE(test_terminal_tty_restored_on_abort),
 		TEST_CASE(test_terminal_tty_restored_on_sigquit),
+		TEST_CASE(test_terminal_tty_restored_on_sigkill),
 	};
 	return TEST_RUN(cases);
 }
