@@ -7,7 +7,7 @@ PREFIX  ?= /usr/local
 CLANG   ?= clang
 
 # Folders of src/ with the folders each may call; also the order on the link line.
-FOLDERS := machine kvm boot initramfs run virtio pci legacy block net fs chardev unpack core
+FOLDERS := machine kvm boot initramfs oci run virtio pci legacy block net fs chardev unpack core
 
 WARN    := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wwrite-strings -Wformat=2 -Werror
@@ -16,7 +16,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS))
 
 CPPFLAGS += -Iinclude -D_GNU_SOURCE -DTINYVM_VERSION='"$(VERSION)"' \
-            -DTINYVM_INIT_DIR='"$(BUILD)/init"' $(PKG_CFLAGS)
+            -DTINYVM_INIT_DIR='"$(BUILD)/init"' -DTINYVM_FIRMWARE_DIR='"$(BUILD)/firmware"' $(PKG_CFLAGS)
 BASE     := -std=gnu11 -pthread -fno-common -fno-strict-aliasing $(WARN)
 CFLAGS   ?= -O2 -g
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections
@@ -91,8 +91,21 @@ $(BUILD)/init/init%: $(INIT_SRCS) src/guest/start_%.S $(wildcard src/guest/*.h) 
 	@$(INIT_CC) -m$* -o $@ $(filter %.c %.S,$^)
 	@[ $$(wc -c <$@) -lt $(INIT_MAX) ] || { echo "$@ is larger than $(INIT_MAX) bytes"; false; }
 
+# The BIOS's ROM, part of tinyvm too. Its linker script checks sizes and addresses.
+ROM     := $(BUILD)/firmware/bios.rom
+ROM_CPP := $(CC) -E -P -x c -undef -D__ASSEMBLER__ -Iinclude
+
+$(BUILD)/firmware/%.o: firmware/%.S include/spec/bios.h Makefile
+	@mkdir -p $(@D)
+	@$(CC) -m16 -Iinclude -Wa,--fatal-warnings -c -o $@ $<
+$(ROM): firmware/bios.lds.S $(patsubst firmware/%.S,$(BUILD)/firmware/%.o,firmware/entry.S firmware/tables.S)
+	@echo "  ROM $@"
+	@$(ROM_CPP) $< -o $(BUILD)/firmware/bios.lds
+	@$(LD) -m elf_i386 -T $(BUILD)/firmware/bios.lds --orphan-handling=error -o $@ $(filter %.o,$^)
+
 $(foreach k,rel san,$(BUILD)/$(k)/initramfs/init.o): $(INITS)
-$(foreach f,$(FUZZ),$(BUILD)/fuzz/$(f)): | $(INITS)
+$(foreach k,rel san,$(BUILD)/$(k)/legacy/bios_rom.o): $(ROM)
+$(foreach f,$(FUZZ),$(BUILD)/fuzz/$(f)): | $(INITS) $(ROM)
 
 # The VMM itself under the sanitizers, for the guest tests.
 $(BUILD)/tinyvm-san: $(BUILD)/san/main.o $(foreach f,$(FOLDERS),$(BUILD)/san/lib$(f).a)
@@ -102,7 +115,7 @@ $(BUILD)/tinyvm-san: $(BUILD)/san/main.o $(foreach f,$(FOLDERS),$(BUILD)/san/lib
 # It may include FOLDER's private headers.
 uses_core    :=
 uses_pci     := core
-uses_legacy  := core
+uses_legacy  := pci core
 uses_virtio  := pci core
 uses_block   := core
 uses_net     := core
@@ -111,6 +124,7 @@ uses_chardev := core
 uses_unpack  := core
 uses_boot    := unpack core
 uses_initramfs := unpack core
+uses_oci     := unpack core
 uses_run     := core
 uses_kvm     := boot unpack core
 uses_machine := $(filter-out machine,$(FOLDERS))
@@ -226,7 +240,7 @@ format:
 	@clang-format -i $(C_FILES)
 
 bench: $(BUILD)/tinyvm
-	@bench/run
+	@bench/all
 
 install: $(BUILD)/tinyvm
 	install -D -m 755 -s $(BUILD)/tinyvm $(DESTDIR)$(PREFIX)/bin/tinyvm

@@ -49,14 +49,20 @@ const struct bios_config *bios_cfg(const struct bios *b);
 
 /*
  * Guest memory for services: what is not RAM reads as all ones and swallows writes, except the
- * VGA's window, which goes over the MMIO bus, as a processor's access would.
+ * VGA's window, which goes over the MMIO bus, as a processor's access would. The ROM reads as what
+ * is there and swallows writes too.
  */
+void bios_copy_in(struct bios *b, void *buf, gpa_t gpa, size_t len);
+void bios_copy_out(struct bios *b, gpa_t gpa, const void *buf, size_t len);
 uint8_t bios_peek8(struct bios *b, gpa_t gpa);
 uint16_t bios_peek16(struct bios *b, gpa_t gpa);
 uint32_t bios_peek32(struct bios *b, gpa_t gpa);
 void bios_poke8(struct bios *b, gpa_t gpa, uint8_t value);
 void bios_poke16(struct bios *b, gpa_t gpa, uint16_t value);
 void bios_poke32(struct bios *b, gpa_t gpa, uint32_t value);
+
+/* At power-on only: tables and fonts into the ROM, at @offset in its segment. */
+void bios_rom_write(struct bios *b, uint16_t offset, const void *buf, size_t len);
 
 /* Ports, over the bus. */
 uint8_t bios_in8(struct bios *b, uint16_t port);
@@ -65,10 +71,19 @@ void bios_out8(struct bios *b, uint16_t port, uint8_t value);
 /* The BIOS data area, segment 40h. */
 #define BDA(offset) (0x400u + (offset))
 
+/* A vector, a far pointer as it is stored. */
+static inline uint32_t bios_far(uint16_t segment, uint16_t offset)
+{
+	return (uint32_t)segment << 16 | offset;
+}
+
 /* Services. Return: a BIOS_DONE, BIOS_AGAIN, BIOS_WAIT or BIOS_RAISE + n (spec/bios.h). */
 unsigned bios_video(struct bios *b, struct bios_frame *f); /* INT 10h */
 
-/* Video at power-on: mode 3, its part of the BIOS data area, INT 1Dh, 1Fh and 43h's vectors. */
+/*
+ * Video at power-on: mode 3, its part of the BIOS data area, the fonts in the ROM
+ * (BIOS_ROM_FONT_*), INT 1Fh and 43h's vectors.
+ */
 void bios_video_post(struct bios *b);
 
 /* Characters on the screen as INT 10h AH=0Eh writes them, for messages before anything boots. */
