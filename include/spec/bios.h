@@ -22,13 +22,10 @@
 #define BIOS_MOUSE 3  /* INT 74h: call the mouse's handler with what EBDA_MOUSE_PACKET says */
 #define BIOS_RAISE 16 /* and up: INT n - 16 first (1Bh, 05h, 1Ch, 4Ah, 18h ...), then return */
 
-/* The ROM in segment F000h. What C fills in at power-on: tables, then fonts (code page 437). */
-#define BIOS_ROM_SEGMENT   0xf000
-#define BIOS_ROM_TABLES	   0x0000
-#define BIOS_ROM_FONT_8X16 0x6000 /* 256 glyphs */
-#define BIOS_ROM_FONT_8X14 0x7000 /* 256 glyphs */
-#define BIOS_ROM_FONT_8X8B 0x7e00 /* glyphs 128 to 255 */
-#define BIOS_ROM_CODE	   0x8200
+/* The ROM in segment F000h; it begins with room for the tables that C fills in at power-on. */
+#define BIOS_ROM_SEGMENT 0xf000
+#define BIOS_ROM_TABLES	 0x0000
+#define BIOS_ROM_CODE	 0x8000
 /* Places that old software knows. */
 #define BIOS_ROM_POST	       0xe05b
 #define BIOS_ROM_INT02	       0xe2c3
@@ -43,11 +40,11 @@
 #define BIOS_ROM_FLOPPY_TABLE  0xefc7 /* INT 1Eh */
 #define BIOS_ROM_INT17	       0xefd2
 #define BIOS_ROM_INT10	       0xf065
-#define BIOS_ROM_VIDEO_TABLE   0xf0a4 /* INT 1Dh */
+#define BIOS_ROM_VIDEO_INIT    0xf0a4 /* INT 1Dh; C fills it in */
 #define BIOS_ROM_INT12	       0xf841
 #define BIOS_ROM_INT11	       0xf84d
 #define BIOS_ROM_INT15	       0xf859
-#define BIOS_ROM_FONT_8X8      0xfa6e /* glyphs 0 to 127 */
+#define BIOS_ROM_FONT_8X8      0xfa6e /* glyphs 0 to 127; C fills it in */
 #define BIOS_ROM_INT1A	       0xfe6e
 #define BIOS_ROM_INT08	       0xfea5
 #define BIOS_ROM_VECTORS       0xfef3 /* words: offsets of INT 08h to 1Fh */
@@ -57,6 +54,13 @@
 #define BIOS_ROM_RESET	       0xfff0
 #define BIOS_ROM_DATE	       0xfff5
 #define BIOS_ROM_MODEL	       0xfffe
+
+#define BIOS_ROM_FONT_8X8_SIZE	 1024
+#define BIOS_ROM_VIDEO_INIT_SIZE 88
+
+/* Fonts and tables of the VGA itself: a video ROM at C000:0000, made at power-on too. */
+#define BIOS_VIDEO_ROM_BASE 0xc0000
+#define BIOS_VIDEO_ROM_SIZE 0x4000
 
 /* The extended BIOS data area, the last KiB below 640 KiB. */
 #define EBDA_SEGMENT	  0x9fc0

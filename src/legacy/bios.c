@@ -40,7 +40,8 @@ static bool bios_is_vga(gpa_t gpa)
 
 static bool bios_is_rom(gpa_t gpa)
 {
-	return gpa >= BIOS_ROM_BASE && gpa < ROM_END;
+	return (gpa >= BIOS_ROM_BASE && gpa < ROM_END) ||
+	       (gpa >= BIOS_VIDEO_ROM_BASE && gpa < BIOS_VIDEO_ROM_BASE + BIOS_VIDEO_ROM_SIZE);
 }
 
 /* How much of @len lies in @gpa's page: that has one kind of memory. */
@@ -70,7 +71,7 @@ void bios_copy_out(struct bios *b, gpa_t gpa, const void *buf, size_t len)
 	const uint8_t *from = buf;
 	for (size_t n; len; from += n, gpa += n, len -= n) {
 		n = bios_piece(gpa, len);
-		if (bios_is_rom(gpa))
+		if (bios_is_rom(gpa) && !b->is_powering_on)
 			continue;
 		if (!bios_is_vga(gpa)) {
 			/* What is not RAM swallows it. */
@@ -119,14 +120,6 @@ void bios_poke32(struct bios *b, gpa_t gpa, uint32_t value)
 	const uint8_t v[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
 			      (uint8_t)(value >> 24)};
 	bios_copy_out(b, gpa, v, sizeof(v));
-}
-
-void bios_rom_write(struct bios *b, uint16_t offset, const void *buf, size_t len)
-{
-	if (len > BIOS_ROM_SIZE - offset)
-		return;
-	/* Without RAM behind the ROM (a machine of less than 1 MiB) there is nothing to fill in. */
-	(void)!gmem_write(b->cfg.gm, BIOS_ROM_BASE + offset, buf, len);
 }
 
 /* The BIOS's own port is not among those it reaches: whom it calls may not call it. */
@@ -204,7 +197,10 @@ static unsigned bios_serve(struct bios *b, unsigned service, struct bios_frame *
 	case 0x76:
 		return bios_disk_irq(b, f);
 	case BIOS_CALL_POST:
-		return bios_post(b, f);
+		b->is_powering_on = true;
+		bios_post(b);
+		b->is_powering_on = false;
+		return BIOS_DONE;
 	default:
 		return BIOS_DONE;
 	}

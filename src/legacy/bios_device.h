@@ -130,6 +130,7 @@ struct bios_eltorito {
  * struct bios - the device
  * @wait_frame, @wait_until_ns: INT 15h AH=86h's, 0 for nobody waits
  * @apm_version: what the APM driver has asked for, BCD, 0 for not connected
+ * @is_powering_on: the ROMs are still writable
  * @frames_lost: service calls whose frame was not in RAM
  */
 struct bios {
@@ -142,6 +143,7 @@ struct bios {
 	gpa_t wait_frame;
 	uint64_t wait_until_ns;
 	uint16_t apm_version;
+	bool is_powering_on;
 	uint64_t frames_lost;
 };
 
@@ -244,7 +246,7 @@ void bios_keyboard_leds(struct bios *b);
 #define KEY_SENDING   0x40
 
 /* Parts of power-on. */
-unsigned bios_post(struct bios *b, struct bios_frame *f);
+void bios_post(struct bios *b);
 void bios_disk_post(struct bios *b);
 void bios_keyboard_post(struct bios *b);
 void bios_time_post(struct bios *b);

@@ -49,8 +49,8 @@ const struct bios_config *bios_cfg(const struct bios *b);
 
 /*
  * Guest memory for services: what is not RAM reads as all ones and swallows writes, except the
- * VGA's window, which goes over the MMIO bus, as a processor's access would. The ROM reads as what
- * is there and swallows writes too.
+ * VGA's window, which goes over the MMIO bus, as a processor's access would. The ROMs swallow
+ * writes too, but while power-on fills them in.
  */
 void bios_copy_in(struct bios *b, void *buf, gpa_t gpa, size_t len);
 void bios_copy_out(struct bios *b, gpa_t gpa, const void *buf, size_t len);
@@ -60,9 +60,6 @@ uint32_t bios_peek32(struct bios *b, gpa_t gpa);
 void bios_poke8(struct bios *b, gpa_t gpa, uint8_t value);
 void bios_poke16(struct bios *b, gpa_t gpa, uint16_t value);
 void bios_poke32(struct bios *b, gpa_t gpa, uint32_t value);
-
-/* At power-on only: tables and fonts into the ROM, at @offset in its segment. */
-void bios_rom_write(struct bios *b, uint16_t offset, const void *buf, size_t len);
 
 /* Ports, over the bus. */
 uint8_t bios_in8(struct bios *b, uint16_t port);
@@ -81,8 +78,8 @@ static inline uint32_t bios_far(uint16_t segment, uint16_t offset)
 unsigned bios_video(struct bios *b, struct bios_frame *f); /* INT 10h */
 
 /*
- * Video at power-on: mode 3, its part of the BIOS data area, the fonts in the ROM
- * (BIOS_ROM_FONT_*), INT 1Fh and 43h's vectors.
+ * Video at power-on: the video ROM, INT 1Dh's table and the 8x8 font in ours, mode 3, its part of
+ * the BIOS data area, the vectors 1Dh, 1Fh and 43h.
  */
 void bios_video_post(struct bios *b);
 
