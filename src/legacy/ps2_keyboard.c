@@ -281,6 +281,8 @@ void ps2_keyboard_state(struct ps2_keyboard *kb, struct state *st)
 	state_u8(st, "KEYBOARD LEDS", &kb->leds);
 	state_u8(st, "KEYBOARD RATE", &kb->rate);
 	state_bool(st, "KEYBOARD SCANNING", &kb->is_scanning);
-	if (state_is_loading(st) && (kb->set < 1 || kb->set > 2))
+	if (state_is_loading(st) && (kb->set < 1 || kb->set > 2)) {
+		kb->set = 2;
 		state_fail(st, "the keyboard uses a scan code set that it does not have");
+	}
 }
