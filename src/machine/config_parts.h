@@ -140,4 +140,13 @@ const char *config_foreign(const char *name);
 /* The id of the option whose name is nearest to @name; OPT_COUNT when none is near. */
 enum config_option_id config_nearest(const char *name);
 
+/**
+ * run_option_words() - how much of a command line is one option of `tinyvm run`
+ * @arg: begins with a dash, and is more than that
+ * @next: the word after it, NULL for none
+ *
+ * Return: 1 or 2 words, 2 also when the value is missing; 0 when there is no such option.
+ */
+unsigned run_option_words(const char *arg, const char *next);
+
 #endif

@@ -2,6 +2,7 @@
  * The result of a `tinyvm run` as JSON (RFC 8259), for programs. What the file holds is valid at
  * any time, however the process ends.
  */
+#include "escape.h"
 #include "run_parts.h"
 #include "session.h"
 
@@ -15,37 +16,9 @@
 
 #define NS_PER_MS 1000000u
 
-/* Bytes of the UTF-8 sequence at @s, 0 when it is none (RFC 3629, overlong ones included). */
-static unsigned report_utf8_len(const unsigned char *s)
-{
-	unsigned len = s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : s[0] >= 0xe0 && s[0] <= 0xef ? 3 : 4;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	for (unsigned i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	bool is_bad = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-		      (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f);
-	return is_bad ? 0 : len;
-}
-
 static void report_string(FILE *out, const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
-	fputc('"', out);
-	while (*s) {
-		unsigned len = *s < 0x80 ? 1 : report_utf8_len(s);
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if (*s < ' ' || *s == 0x7f)
-			fprintf(out, "\\u%04x", *s);
-		else if (len)
-			fwrite(s, 1, len, out);
-		else
-			fputs("\\ufffd", out); /* of a file's name, perhaps */
-		s += len ? len : 1;
-	}
-	fputc('"', out);
+	escape_json(out, text, strlen(text));
 }
 
 static const char *report_verdict(const struct session *s, int status)
