@@ -25,15 +25,18 @@ struct run_share {
 /**
  * struct run_config - the command line of `tinyvm run`
  * @kernel:  NULL for the newest in /boot
- * @rootfs:  a directory, "/" by default; not used with @image
+ * @rootfs:  a directory, "/" by default, or a container image; not used with @image
  * @is_root_writable: a bare --rw: what the guest changes in @rootfs lasts
  * @image:   a disk with the root, NULL for none; never written
+ * @tmpdir:  where changes to @image go, or a container image is unpacked; NULL for beside @image,
+ *           or the cache
+ * @keep_overlay: the file in which changes to @image are kept, NULL for none
  * @modules: the kernel's modules, NULL for /lib/modules/RELEASE
  * @cwd:     NULL for the caller's, where the guest has it
  * @env:     NAME=VALUE
  * @timeout_ms: 0 for none
  * @report:  file for the result in JSON, NULL for none
- * @command: @command_count words
+ * @command: @command_count words, none only for the container image's own
  * Strings point into argv and live as long.
  */
 struct run_config {
@@ -45,6 +48,7 @@ struct run_config {
 	bool is_root_writable;
 	const char *image;
 	const char *tmpdir;
+	const char *keep_overlay;
 	const char *modules;
 	const char *cwd;
 	struct run_share share[RUN_SHARE_MAX];

@@ -19,7 +19,8 @@ static const char run_help_text[] =
 	"\n"
 	"  -k, --kernel FILE            bzImage or ELF vmlinux (default: newest in /boot)\n"
 	"      --modules DIR            its modules (default /lib/modules/RELEASE)\n"
-	"      --rootfs DIR             what the guest has as / (default: this host's /)\n"
+	"      --rootfs DIR             what the guest has as / (default: this host's /),\n"
+	"                               or a container image: OCI layout, docker save's tar\n"
 	"      --image FILE             a disk image with the root instead\n"
 	"      --rw [DIR]               changes in DIR, or in all of --rootfs, last\n"
 	"      --share HOST:GUEST[:ro]  a directory of the host elsewhere in the guest\n"
@@ -29,7 +30,7 @@ static const char run_help_text[] =
 	"  -a, --append TEXT            kernel arguments\n"
 	"      --timeout TIME           30s, 5m, 2h; a bare number is seconds\n"
 	"      --report FILE            the result as JSON\n"
-	"      --tmpdir DIR             where --image's changes go meanwhile\n"
+	"      --tmpdir DIR, --keep-overlay FILE  where --image's changes go; keep them\n"
 	"  -v, --verbose                show the kernel's messages and what is done (-vv)\n"
 	"  -h, --help                   show this\n"
 	"\n"
@@ -57,6 +58,7 @@ enum run_option_id {
 	RUN_OPT_TIMEOUT,
 	RUN_OPT_REPORT,
 	RUN_OPT_TMPDIR,
+	RUN_OPT_KEEP_OVERLAY,
 	RUN_OPT_VERBOSE,
 	RUN_OPT_HELP,
 	RUN_OPT_COUNT,
@@ -83,6 +85,7 @@ static const struct run_option {
 	[RUN_OPT_TIMEOUT] = {{"timeout", 0, "--timeout 30s"}, false, false},
 	[RUN_OPT_REPORT] = {{"report", 0, "--report result.json"}, false, false},
 	[RUN_OPT_TMPDIR] = {{"tmpdir", 0, "--tmpdir /var/tmp"}, false, false},
+	[RUN_OPT_KEEP_OVERLAY] = {{"keep-overlay", 0, "--keep-overlay changes.ovl"}, false, false},
 	[RUN_OPT_VERBOSE] = {{"verbose", 'v', NULL}, false, true},
 	[RUN_OPT_HELP] = {{"help", 'h', NULL}, false, true},
 };
@@ -166,10 +169,15 @@ static int run_parse_rw(struct run_parse *p, char *value)
 static const char **run_parse_string(struct run_config *cfg, enum run_option_id id)
 {
 	const char **const strings[RUN_OPT_COUNT] = {
-		[RUN_OPT_KERNEL] = &cfg->kernel, [RUN_OPT_MODULES] = &cfg->modules,
-		[RUN_OPT_ROOTFS] = &cfg->rootfs, [RUN_OPT_IMAGE] = &cfg->image,
-		[RUN_OPT_CWD] = &cfg->cwd,	 [RUN_OPT_APPEND] = &cfg->append,
-		[RUN_OPT_REPORT] = &cfg->report, [RUN_OPT_TMPDIR] = &cfg->tmpdir,
+		[RUN_OPT_KERNEL] = &cfg->kernel,
+		[RUN_OPT_MODULES] = &cfg->modules,
+		[RUN_OPT_ROOTFS] = &cfg->rootfs,
+		[RUN_OPT_IMAGE] = &cfg->image,
+		[RUN_OPT_CWD] = &cfg->cwd,
+		[RUN_OPT_APPEND] = &cfg->append,
+		[RUN_OPT_REPORT] = &cfg->report,
+		[RUN_OPT_TMPDIR] = &cfg->tmpdir,
+		[RUN_OPT_KEEP_OVERLAY] = &cfg->keep_overlay,
 	};
 	return strings[id];
 }
@@ -233,7 +241,8 @@ static int run_parse_unknown(const struct run_parse *p, const char *arg)
 		       "run: unknown option %.80s; tinyvm run --help lists the options", arg);
 }
 
-static int run_parse_long(struct run_parse *p, char *arg)
+/* The option that @arg, with two dashes, names; @ret_len: up to its =. */
+static enum run_option_id run_find_long(const char *arg, size_t *ret_len)
 {
 	size_t len = strcspn(arg + 2, "=");
 	unsigned id = 0;
@@ -241,15 +250,55 @@ static int run_parse_long(struct run_parse *p, char *arg)
 	while (id < RUN_OPT_COUNT && (strncmp(run_options[id].is.name, arg + 2, len) != 0 ||
 				      run_options[id].is.name[len] != '\0'))
 		id++;
+	*ret_len = 2 + len;
+	return (enum run_option_id)id;
+}
+
+static enum run_option_id run_find_letter(char letter)
+{
+	unsigned id = 0;
+
+	while (id < RUN_OPT_COUNT && run_options[id].is.letter != letter)
+		id++;
+	return (enum run_option_id)id;
+}
+
+unsigned run_option_words(const char *arg, const char *next)
+{
+	size_t len;
+
+	if (arg[1] == '-') {
+		enum run_option_id id = run_find_long(arg, &len);
+		if (id == RUN_OPT_COUNT)
+			return 0;
+		if (arg[len] == '=' || !run_options[id].is.example)
+			return 1;
+		return run_options[id].is_optional && (!next || next[0] == '-') ? 1 : 2;
+	}
+	for (const char *letter = arg + 1; *letter; letter++) {
+		enum run_option_id id = run_find_letter(*letter);
+		if (id == RUN_OPT_COUNT)
+			return 0;
+		if (run_options[id].is.example)
+			return letter[1] ? 1 : 2;
+	}
+	return 1;
+}
+
+static int run_parse_long(struct run_parse *p, char *arg)
+{
+	size_t len;
+	enum run_option_id id = run_find_long(arg, &len);
+
 	if (id == RUN_OPT_COUNT)
 		return run_parse_unknown(p, arg);
-	bool is_attached = arg[2 + len] == '=';
+	bool is_attached = arg[len] == '=';
 	if (run_options[id].is.example)
-		return is_attached ? run_parse_value(p, id, arg + 2 + len + 1)
+		return is_attached ? run_parse_value(p, id, arg + len + 1)
 				   : run_parse_from_next(p, id);
 	if (is_attached)
 		return err_set(p->err, -EINVAL, "--%s takes no value; leave %.80s out",
-			       run_options[id].is.name, arg + 2 + len);
+			       run_options[id].is.name, arg + len);
 	run_parse_flag(p, id);
 	return 0;
 }
@@ -257,9 +306,7 @@ static int run_parse_long(struct run_parse *p, char *arg)
 static int run_parse_short(struct run_parse *p, char *arg)
 {
 	for (char *letter = arg + 1; *letter; letter++) {
-		unsigned id = 0;
-		while (id < RUN_OPT_COUNT && run_options[id].is.letter != *letter)
-			id++;
+		enum run_option_id id = run_find_letter(*letter);
 		if (id == RUN_OPT_COUNT)
 			return run_parse_unknown(p, arg);
 		if (run_options[id].is.example)
@@ -274,7 +321,7 @@ static int run_parse_check(struct run_parse *p)
 {
 	const struct run_config *cfg = &p->cfg;
 
-	if (!cfg->command_count)
+	if (!cfg->command_count && !cfg->rootfs) /* a container image may have one itself */
 		return err_set(p->err, -EINVAL,
 			       "run: there is no command to run; it comes last, as in tinyvm run "
 			       "-- uname -r");
@@ -285,8 +332,10 @@ static int run_parse_check(struct run_parse *p)
 		return err_set(p->err, -EINVAL,
 			       "--rw without a directory is for --rootfs; name a directory, as in "
 			       "--rw .");
-	if (cfg->tmpdir && !cfg->image)
+	if (cfg->tmpdir && !cfg->image && !cfg->rootfs)
 		return err_set(p->err, -EINVAL, "--tmpdir is for --image, and there is none");
+	if (cfg->keep_overlay && !cfg->image)
+		return err_set(p->err, -EINVAL, "--keep-overlay is for --image, and there is none");
 	return 0;
 }
 

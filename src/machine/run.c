@@ -84,8 +84,10 @@ static char *run_find_modules(const struct run_config *cfg, const char *release)
 
 #define RUN_MODULES_MAX 10
 
-static unsigned run_wanted_modules(const struct run_config *cfg, struct run_module *list)
+static unsigned run_wanted_modules(const struct run_plan *plan, struct run_module *list)
 {
+	const struct run_config *cfg = plan->run;
+	bool is_shared_root = cfg->rootfs && !plan->is_container;
 	unsigned n = 0;
 	list[n++] = (struct run_module){"virtio_pci", "its devices", true};
 	list[n++] = (struct run_module){"virtio_console", "the command's streams", true};
@@ -95,12 +97,20 @@ static unsigned run_wanted_modules(const struct run_config *cfg, struct run_modu
 		list[n++] = (struct run_module){"ext4", "--image", false};
 		list[n++] = (struct run_module){"xfs", "--image", false};
 	}
-	if (cfg->rootfs || cfg->share_count)
-		list[n++] = (struct run_module){"virtiofs",
-						cfg->rootfs ? "directories of the host as its root "
-							      "(a disk would do: --image)"
-							    : "--share and --rw",
+	if (plan->is_container) {
+		list[n++] = (struct run_module){"virtio_blk", "a container image", true};
+		list[n++] = (struct run_module){"erofs",
+						"a container image (unpacked in a directory, "
+						"--rootfs takes it too)",
 						true};
+	}
+	if (is_shared_root || cfg->share_count)
+		list[n++] =
+			(struct run_module){"virtiofs",
+					    is_shared_root ? "directories of the host as its root "
+							     "(a disk would do: --image)"
+							   : "--share and --rw",
+					    true};
 	if (cfg->rootfs && !cfg->is_root_writable)
 		list[n++] = (struct run_module){"overlay", "a root that stays as it is", true};
 	if (cfg->net_count)
@@ -108,13 +118,15 @@ static unsigned run_wanted_modules(const struct run_config *cfg, struct run_modu
 	return n;
 }
 
-static int run_add_modules(struct initramfs *ia, const struct run_config *cfg, const char *kernel,
-			   const char *release, struct err *err)
+static int run_add_modules(struct initramfs *ia, const struct run_plan *plan, const char *release,
+			   struct err *err)
 {
+	const struct run_config *cfg = plan->run;
+	const char *kernel = plan->cfg.kernel;
 	struct run_module wanted[RUN_MODULES_MAX];
 	const char *names[RUN_MODULES_MAX];
 	enum initramfs_found found[RUN_MODULES_MAX];
-	unsigned count = run_wanted_modules(cfg, wanted);
+	unsigned count = run_wanted_modules(plan, wanted);
 	char *dir = run_find_modules(cfg, release);
 
 	if (!dir && cfg->modules)
@@ -154,7 +166,7 @@ static int run_pack(struct run_plan *plan, const struct boot_image *image, struc
 	if (initramfs_add_init(ia, boot_image_is_64bit(image)) != 0 || run_instruct(ia, plan) != 0)
 		error = run_no_memory(err);
 	if (!error)
-		error = run_add_modules(ia, plan->run, plan->cfg.kernel, release, err);
+		error = run_add_modules(ia, plan, release, err);
 	uint8_t *data = NULL;
 	size_t size;
 	if (!error && initramfs_finish(ia, &data, &size) != 0)
@@ -171,14 +183,14 @@ static int run_pack(struct run_plan *plan, const struct boot_image *image, struc
 static int run_prepare(struct run_plan *plan, struct err *err)
 {
 	struct boot_image *image;
-	int error = run_plan_machine(plan, err);
-	if (error)
-		return error;
 	/* Only to learn what it is: machine_main() opens it in earnest. */
-	error = boot_image_open(&image, plan->cfg.kernel, false, NULL, err);
+	int error = boot_image_open(&image, plan->cfg.kernel, false, NULL, err);
 	if (error)
 		return error;
-	error = run_pack(plan, image, err);
+	plan->is_32bit = !boot_image_is_64bit(image);
+	error = run_plan_machine(plan, err);
+	if (!error)
+		error = run_pack(plan, image, err);
 	boot_image_close(image);
 	return error;
 }

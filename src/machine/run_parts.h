@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <tinyvm/config.h>
+#include <tinyvm/oci.h>
 #include <tinyvm/run.h>
 
 struct err;
@@ -15,9 +16,11 @@ struct session;
 /**
  * struct run_plan - the machine for a run, and what its init is told
  * @cfg:    @kernel is the caller's
+ * @is_32bit: the kernel, the caller's too
  * @append: the kernel's arguments, to be freed
  * @host, @guest: of share n + 1, in full, to be freed; share 0 is the root
  * @root:   instruction for the root, "" for none
+ * @is_container: the root is @image, the disk of the name @image_path
  * @cwd:    in the guest, to be freed
  * @initrd: to be freed
  */
@@ -25,12 +28,16 @@ struct run_plan {
 	const struct run_config *run;
 	struct config cfg;
 	bool is_tty;
+	bool is_32bit;
 	char *append;
 	char *rootfs;
 	char *host[RUN_SHARE_MAX];
 	char *guest[RUN_SHARE_MAX];
 	unsigned share_first;
 	char root[128];
+	bool is_container;
+	struct oci_image image;
+	char image_path[32];
 	char *cwd;
 	void *initrd;
 };
@@ -38,6 +45,28 @@ struct run_plan {
 /* Fills in the machine, from plan->run. Return: 0 or -errno with a sentence. */
 int run_plan_machine(struct run_plan *plan, struct err *err) __attribute__((warn_unused_result));
 void run_plan_destroy(struct run_plan *plan);
+
+/*
+ * Makes the container image @path the root. Return: 0 or -errno with a sentence.
+ */
+int run_image_open(struct run_plan *plan, const char *path, struct err *err)
+	__attribute__((warn_unused_result));
+
+/**
+ * struct run_env - an environment: no name twice
+ * @list: @count of NAME=VALUE, to be freed
+ * @error: -ENOMEM once there was not enough memory
+ */
+struct run_env {
+	char **list;
+	unsigned count, room;
+	int error;
+};
+
+/* Adds a NAME=VALUE, in the place of another value of that name. */
+void run_env_set(struct run_env *env, const char *name, const char *value);
+void run_env_put(struct run_env *env, const char *text);
+void run_env_destroy(struct run_env *env);
 
 /* What the init is to do. Return: 0 or -ENOMEM. */
 int run_instruct(struct initramfs *ia, const struct run_plan *plan)

@@ -65,10 +65,13 @@ static int run_plan_root(struct run_plan *plan, struct err *err)
 	struct config *cfg = &plan->cfg;
 	char suffix[4] = "";
 
+	if (run->rootfs && oci_is_image(run->rootfs))
+		return run_image_open(plan, run->rootfs, err);
 	if (run->image) {
 		cfg->disk[0] = (struct config_disk){.path = run->image, .is_snapshot = true};
 		cfg->disk_count = 1;
 		cfg->tmpdir = run->tmpdir;
+		cfg->keep_overlay = run->keep_overlay;
 		if (!cmdline_find_root(cfg, suffix))
 			return err_set(err, -ENOENT,
 				       "--image %.300s: no root file system, or more than one, "
@@ -77,6 +80,11 @@ static int run_plan_root(struct run_plan *plan, struct err *err)
 		snprintf(plan->root, sizeof(plan->root), "auto:/dev/vda%s:rw:", suffix);
 		return 0;
 	}
+	if (run->tmpdir)
+		return err_set(err, -EINVAL,
+			       "--tmpdir is for --image and for container images, and --rootfs "
+			       "%.300s is a directory",
+			       run->rootfs);
 	plan->rootfs = realpath(run->rootfs, NULL);
 	if (!plan->rootfs)
 		return err_set(err, -errno, "--rootfs %.300s: %s", run->rootfs, strerror(errno));
@@ -125,7 +133,7 @@ static bool run_is_own(const char *path)
 static int run_plan_cwd(struct run_plan *plan, struct err *err)
 {
 	char here[PATH_MAX];
-	const char *cwd = plan->run->cwd;
+	const char *cwd = plan->run->cwd ? plan->run->cwd : plan->image.cwd;
 	if (!cwd && getcwd(here, sizeof(here)) && here[0] == '/') {
 		cwd = run_path_in_guest(plan, here);
 		if (cwd && run_is_own(cwd))
@@ -157,6 +165,11 @@ int run_plan_machine(struct run_plan *plan, struct err *err)
 		error = run_plan_shares(plan, err);
 	if (!error)
 		error = run_plan_cwd(plan, err);
+	if (!error && !run->command_count && !plan->image.command_count)
+		error = err_set(err, -EINVAL,
+				"run: there is no command to run, and --rootfs %.200s names none; "
+				"it comes last, as in tinyvm run -- uname -r",
+				run->rootfs);
 	if (error)
 		return error;
 	if (asprintf(&plan->append, "%s%s", run->verbose ? "" : QUIET_ARGS, run->append) < 0) {
@@ -173,6 +186,8 @@ void run_plan_destroy(struct run_plan *plan)
 		free(plan->host[i]);
 		free(plan->guest[i]);
 	}
+	if (plan->is_container)
+		oci_close(&plan->image);
 	free(plan->append);
 	free(plan->rootfs);
 	free(plan->cwd);
@@ -208,11 +223,11 @@ __attribute__((format(printf, 3, 4))) static void tell(struct tell *t, const cha
 	free(value);
 }
 
-static void tell_from_here(struct tell *t, const char *name, const char *otherwise)
+static void tell_from_here(struct run_env *env, const char *name, const char *otherwise)
 {
 	const char *value = getenv(name);
 	if (value || otherwise)
-		tell(t, "env", "%s=%s", name, value ? value : otherwise);
+		run_env_set(env, name, value ? value : otherwise);
 }
 
 /* Little of the caller's environment: what depends on it would not be repeatable. */
@@ -220,24 +235,32 @@ static void tell_environment(struct tell *t, const struct run_plan *plan)
 {
 	const struct run_config *run = plan->run;
 	static const char *const kept[] = {"LANG", "LC_ALL", "TZ"};
+	struct run_env env = {0};
 	if (plan->rootfs && strcmp(plan->rootfs, "/") == 0)
-		tell_from_here(t, "PATH", PATH_ELSE);
+		tell_from_here(&env, "PATH", PATH_ELSE);
 	else
-		tell(t, "env", "PATH=%s", PATH_ELSE);
-	tell(t, "env", "HOME=/root");
-	tell(t, "env", "USER=root");
-	tell(t, "env", "LOGNAME=root");
-	tell(t, "env", "PWD=%s", plan->cwd);
+		run_env_set(&env, "PATH", PATH_ELSE);
+	run_env_set(&env, "HOME", "/root");
+	run_env_set(&env, "USER", "root");
+	run_env_set(&env, "LOGNAME", "root");
+	run_env_set(&env, "PWD", plan->cwd);
 	if (plan->is_tty)
-		tell_from_here(t, "TERM", "linux");
+		tell_from_here(&env, "TERM", "linux");
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		tell_from_here(t, kept[i], NULL);
+		tell_from_here(&env, kept[i], NULL);
+	for (unsigned i = 0; i < plan->image.env_count; i++)
+		run_env_put(&env, plan->image.env[i]);
 	for (unsigned i = 0; i < run->env_count; i++) {
 		if (strchr(run->env[i], '='))
-			tell(t, "env", "%s", run->env[i]);
+			run_env_put(&env, run->env[i]);
 		else
-			tell_from_here(t, run->env[i], NULL);
+			tell_from_here(&env, run->env[i], NULL);
 	}
+	for (unsigned i = 0; i < env.count; i++)
+		tell(t, "env", "%s", env.list[i]);
+	if (!t->error)
+		t->error = env.error;
+	run_env_destroy(&env);
 }
 
 static void tell_terminal(struct tell *t)
@@ -288,5 +311,7 @@ int run_instruct(struct initramfs *ia, const struct run_plan *plan)
 	tell_network(&t, plan);
 	for (unsigned i = 0; i < run->command_count; i++)
 		tell(&t, "arg", "%s", run->command[i]);
+	for (unsigned i = 0; !run->command_count && i < plan->image.command_count; i++)
+		tell(&t, "arg", "%s", plan->image.command[i]);
 	return t.error;
 }

@@ -99,6 +99,19 @@ static void test_config_run_an_image_takes_the_place_of_the_hosts_root(void)
 	CHECK_REFUSED("--image and --rootfs exclude each other: there is one root", "--image", "d",
 		      "--rootfs", "/", "true");
 	CHECK_REFUSED("--tmpdir is for --image, and there is none", "--tmpdir", "/tmp", "true");
+	CHECK(!line.cfg.keep_overlay);
+	CHECK_EQ(PARSE("--image", "disk.img", "--keep-overlay", "changes", "true"), 0);
+	CHECK_STR(line.cfg.keep_overlay, "changes");
+	CHECK_REFUSED("--keep-overlay is for --image, and there is none", "--keep-overlay=x",
+		      "--rootfs", "/", "true");
+}
+
+static void test_config_run_a_root_may_have_a_command_and_a_place_of_its_own(void)
+{
+	CHECK_EQ(PARSE("--rootfs", "image.tar", "--tmpdir", "/var/tmp"), 0);
+	CHECK_STR(line.cfg.rootfs, "image.tar");
+	CHECK_STR(line.cfg.tmpdir, "/var/tmp");
+	CHECK_EQ(line.cfg.command_count, 0);
 }
 
 static void test_config_run_shares_name_both_ends_and_may_be_read_only(void)
@@ -197,6 +210,7 @@ int main(void)
 		TEST_CASE(test_config_run_options_end_at_the_command_and_its_own_stay_its_own),
 		TEST_CASE(test_config_run_every_option_reaches_the_configuration),
 		TEST_CASE(test_config_run_an_image_takes_the_place_of_the_hosts_root),
+		TEST_CASE(test_config_run_a_root_may_have_a_command_and_a_place_of_its_own),
 		TEST_CASE(test_config_run_shares_name_both_ends_and_may_be_read_only),
 		TEST_CASE(test_config_run_a_bare_rw_makes_the_named_root_writable),
 		TEST_CASE(test_config_run_timeouts_are_in_seconds_minutes_or_hours),
