@@ -26,6 +26,8 @@ enum screen_kind {
  * @cols, @rows: of text, up to SCREEN_COLS_MAX and SCREEN_ROWS_MAX
  * @cell:    row by row, @cols a row: the character in the low byte, its attribute in the high one:
  *           bits 0-3 foreground, 4-6 background, 7 blink (@is_blink_on) or bright background
+ * @is_mono: of text: attributes mean what they do on a monochrome adapter, so characters whose
+ *           bits 0-2 are 1 are underlined (the palette has the rest)
  * @cursor_first, @cursor_last: lines of the cell that the cursor fills
  * @glyph_height: lines of a cell
  * @glyph:   the font: for each character code, @glyph_height lines, bit 7 is the leftmost dot
@@ -38,7 +40,7 @@ struct screen {
 	enum screen_kind kind;
 	unsigned cols, rows;
 	uint16_t cell[SCREEN_COLS_MAX * SCREEN_ROWS_MAX];
-	bool is_blink_on;
+	bool is_blink_on, is_mono;
 	bool is_cursor_visible;
 	unsigned cursor_col, cursor_row;
 	unsigned cursor_first, cursor_last;
