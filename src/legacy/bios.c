@@ -27,9 +27,22 @@ const struct bios_config *bios_cfg(const struct bios *b)
 	return &b->cfg;
 }
 
-uint64_t bios_now_ns(const struct bios *b)
+bool bios_wait_is_over(struct bios *b, uint64_t ns)
 {
-	return b->cfg.clock.monotonic_ns(b->cfg.clock.ctx);
+	uint64_t now_ns = b->cfg.clock.monotonic_ns(b->cfg.clock.ctx);
+	if (b->wait_frame != b->frame) {
+		b->wait_frame = b->frame;
+		b->wait_until_ns = now_ns + ns;
+	}
+	if (now_ns < b->wait_until_ns)
+		return false;
+	bios_wait_end(b);
+	return true;
+}
+
+void bios_wait_end(struct bios *b)
+{
+	b->wait_frame = 0;
 }
 
 /* What a processor would find at an address. */
@@ -142,6 +155,20 @@ void bios_out8(struct bios *b, uint16_t port, uint8_t value)
 		bus_write(b->cfg.pio, port, &value, 1);
 }
 
+uint32_t bios_in32(struct bios *b, uint16_t port)
+{
+	uint8_t v[4];
+	bus_read(b->cfg.pio, port, v, sizeof(v));
+	return v[0] | (uint32_t)v[1] << 8 | (uint32_t)v[2] << 16 | (uint32_t)v[3] << 24;
+}
+
+void bios_out32(struct bios *b, uint16_t port, uint32_t value)
+{
+	const uint8_t v[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
+			      (uint8_t)(value >> 24)};
+	bus_write(b->cfg.pio, port, v, sizeof(v));
+}
+
 uint8_t bios_cmos_read(struct bios *b, uint8_t index)
 {
 	bios_out8(b, CMOS_INDEX, index | CMOS_NMI_OFF);
@@ -240,9 +267,9 @@ static void bios_reset(struct device *dev)
 	b->transfer.io.disk = NULL;
 	b->boot = (struct bios_boot){0};
 	b->eltorito = (struct bios_eltorito){0};
+	b->mouse = (struct bios_mouse_talk){0};
 	b->wait_frame = 0;
 	b->wait_until_ns = 0;
-	b->apm_version = 0;
 }
 
 /*
@@ -258,7 +285,6 @@ static void bios_state(struct device *dev, struct state *st)
 	state_u8(st, "boot tried", &b->boot.tried);
 	state_bytes(st, "boot reasons", b->boot.reason, sizeof(b->boot.reason));
 	state_u32(st, "boot catalog", &b->boot.catalog_lba);
-	state_u16(st, "APM version", &b->apm_version);
 	state_u8(st, "El Torito media", &e->media);
 	state_bool(st, "El Torito emulated", &e->is_emulated);
 	state_u8(st, "El Torito drive", &e->drive);
@@ -272,6 +298,7 @@ static void bios_state(struct device *dev, struct state *st)
 	if (!state_is_loading(st))
 		return;
 	b->transfer.io.disk = NULL;
+	b->mouse.frame = 0;
 	b->wait_frame = 0;
 	bool is_trying = b->boot.stage != BOOT_IDLE && b->boot.stage != BOOT_NEXT &&
 			 b->boot.stage != BOOT_FAILED;

@@ -127,9 +127,23 @@ struct bios_eltorito {
 };
 
 /**
+ * struct bios_mouse_talk - a command to the mouse, which answers at the pace of its wire
+ * @frame: whose call it is, 0 for nobody's
+ * @sent, @acked: bytes of the command
+ * @got:   bytes of the answer, in @reply
+ * @config: of the controller, to be restored
+ */
+struct bios_mouse_talk {
+	gpa_t frame;
+	uint8_t sent, acked, got;
+	uint8_t reply[3];
+	uint8_t config;
+};
+
+/**
  * struct bios - the device
- * @wait_frame, @wait_until_ns: INT 15h AH=86h's, 0 for nobody waits
- * @apm_version: what the APM driver has asked for, BCD, 0 for not connected
+ * @frame: of the call at work
+ * @wait_frame, @wait_until_ns: bios_wait()'s, @wait_frame 0 for nobody waits
  * @is_powering_on: the ROMs are still writable
  * @frames_lost: service calls whose frame was not in RAM
  */
@@ -139,10 +153,10 @@ struct bios {
 	struct bios_transfer transfer;
 	struct bios_boot boot;
 	struct bios_eltorito eltorito;
+	struct bios_mouse_talk mouse;
 	gpa_t frame;
 	gpa_t wait_frame;
 	uint64_t wait_until_ns;
-	uint16_t apm_version;
 	bool is_powering_on;
 	uint64_t frames_lost;
 };
@@ -156,7 +170,18 @@ struct bios_drive {
 	bool is_readonly;
 };
 
-uint64_t bios_now_ns(const struct bios *b);
+/*
+ * Whether @ns have passed since the call at work was first made: it is to be made again until they
+ * have, or until bios_wait_end(), when what it waited for has come.
+ */
+bool bios_wait_is_over(struct bios *b, uint64_t ns);
+void bios_wait_end(struct bios *b);
+#define NS_PER_US 1000ull
+#define NS_PER_S  1000000000ull
+
+/* PCI's ports are 32 bits wide. */
+uint32_t bios_in32(struct bios *b, uint16_t port);
+void bios_out32(struct bios *b, uint16_t port, uint32_t value);
 
 /* Drives. bios_drive(): false when there is none of that number. */
 unsigned bios_disk_count(const struct bios *b, enum bios_disk_kind kind);
@@ -195,7 +220,7 @@ unsigned bios_disk_irq(struct bios *b, struct bios_frame *f);
 
 /* Parts of INT 15h. */
 unsigned bios_memory(struct bios *b, struct bios_frame *f);
-unsigned bios_event_wait(struct bios *b, struct bios_frame *f);
+unsigned bios_event(struct bios *b, struct bios_frame *f);
 unsigned bios_apm(struct bios *b, struct bios_frame *f);
 unsigned bios_mouse(struct bios *b, struct bios_frame *f);
 
@@ -252,7 +277,10 @@ void bios_keyboard_post(struct bios *b);
 void bios_time_post(struct bios *b);
 void bios_tables_post(struct bios *b);
 
-/* An IRQ-safe CMOS register. */
+/* Whether a mouse is plugged in. */
+bool bios_mouse_is_there(struct bios *b);
+
+/* CMOS registers, through the ports. */
 uint8_t bios_cmos_read(struct bios *b, uint8_t index);
 void bios_cmos_write(struct bios *b, uint8_t index, uint8_t value);
 
