@@ -9,6 +9,7 @@
 #include <tinyvm/err.h>
 #include <tinyvm/log.h>
 #include <tinyvm/machine.h>
+#include <tinyvm/matrix.h>
 #include <tinyvm/run.h>
 #include <unistd.h>
 
@@ -76,6 +77,25 @@ static int main_run_command(int argc, char **argv)
 	return status;
 }
 
+static int main_matrix(int argc, char **argv)
+{
+	struct matrix_config cfg;
+	struct err err = {0};
+	bool is_help = false;
+
+	if (matrix_config_parse(argc, argv, &cfg, &is_help, &err)) {
+		log_error("%s", err.msg);
+		return EXIT_NOT_STARTED;
+	}
+	if (is_help)
+		return main_show(matrix_config_help());
+	main_set_level(cfg.verbose);
+	int status = matrix_main(&cfg, &err);
+	if (err.msg[0])
+		log_error("%s", err.msg);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct config cfg;
@@ -97,6 +117,8 @@ int main(int argc, char **argv)
 		status = main_commit(argc - 1, argv + 1);
 	else if (argc > 1 && strcmp(argv[1], "run") == 0)
 		status = main_run_command(argc - 1, argv + 1);
+	else if (argc > 1 && strcmp(argv[1], "matrix") == 0)
+		status = main_matrix(argc - 1, argv + 1);
 	else if (config_parse(argc, argv, &cfg, &action, &err))
 		log_error("%s", err.msg);
 	else if (action == CONFIG_SHOW_HELP)
