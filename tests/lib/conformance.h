@@ -37,9 +37,10 @@ struct conformance {
  * When any one allocation of its creation fails, there is no device. Two fresh devices save the
  * same bytes; a scrambled one saves other bytes than a fresh one; save A, load into a twin, save
  * the twin: the same bytes; a load over a scrambled device too. A stream cut at any byte, or with
- * any byte changed, is refused. With its checksums made right again, a changed stream may be taken
- * or refused, but the device survives it: it can be resumed, saved, reset. Reset always brings back
- * the bytes of a fresh device. Failures are reported with test_failed().
+ * any byte changed (of a state longer than 2 KiB, as many evenly spread), is refused. With its
+ * checksums made right again, a changed stream may be taken or refused, but the device survives it:
+ * it can be resumed, saved, reset. Reset always brings back the bytes of a fresh device. Failures
+ * are reported with test_failed().
  */
 void conformance_check(const struct conformance *c);
 
