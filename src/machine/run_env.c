@@ -18,7 +18,7 @@ static void run_env_take(struct run_env *env, char *text)
 	}
 	if (text && env->count == env->room) {
 		unsigned room = env->room ? env->room * 2 : 32;
-		char **list = reallocarray(env->list, room, sizeof(char *));
+		char **list = realloc(env->list, room * sizeof(char *));
 		if (list) {
 			env->list = list;
 			env->room = room;

@@ -25,6 +25,7 @@
  * @buckets: @bucket_count of them, a power of two
  * @entries: names
  * @inodes:  what they lead to
+ * @sorts:   how often tree_sort() was called
  * @bytes:   of memory
  */
 struct tree {
@@ -35,6 +36,7 @@ struct tree {
 	uint32_t bucket_count;
 	uint32_t entries;
 	uint32_t inodes;
+	uint32_t sorts;
 	uint64_t bytes;
 };
 
@@ -613,6 +615,7 @@ int tree_sort(struct tree *tree, struct tree_inode ***ret_list, uint32_t *ret_co
 	if (!list)
 		return -ENOMEM;
 	list[count++] = tree->root;
+	tree->sorts++;
 	for (uint32_t i = 0; i < count; i++) {
 		struct tree_inode *dir = list[i];
 		if (!tree_is_dir(dir))
@@ -625,9 +628,9 @@ int tree_sort(struct tree *tree, struct tree_inode ***ret_list, uint32_t *ret_co
 		for (struct tree_entry *e = dir->first; e; e = e->next) {
 			bool is_dir = tree_is_dir(e->inode);
 			dir->nlink += is_dir;
-			if (is_dir || !e->inode->nid)
+			if (is_dir || e->inode->listed != tree->sorts)
 				list[count++] = e->inode;
-			e->inode->nid = 1; /* listed */
+			e->inode->listed = tree->sorts;
 		}
 	}
 	*ret_list = list;

@@ -46,6 +46,7 @@ struct tree_meta {
  * @count: how many
  * @depth: of a directory: of those above it
  * @hidden: of a directory: the last layer that hid what was below it
+ * @listed: in the list of which tree_sort()
  * @nid, @where, @is_inline: of whoever stores it
  */
 struct tree_inode {
@@ -56,6 +57,7 @@ struct tree_inode {
 	uint32_t count;
 	uint32_t depth;
 	uint32_t hidden;
+	uint32_t listed;
 	uint64_t nid;
 	uint32_t where;
 	bool is_inline;
