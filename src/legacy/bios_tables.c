@@ -35,7 +35,7 @@ struct tables {
 static void tables_put(struct tables *t, uint64_t value, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes && t->used < sizeof(t->data); i++)
-		t->data[t->used++] = (uint8_t)(value >> 8 * i);
+		t->data[t->used++] = (uint8_t)(i < 8 ? value >> 8 * i : 0);
 }
 
 static void tables_text(struct tables *t, const char *text, size_t len)
