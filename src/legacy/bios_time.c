@@ -47,6 +47,7 @@
 #define B_BINARY	   0x04
 #define B_SUMMER_TIME	   0x01
 #define PERIODIC_US	   976u /* 1024 Hz, which register A is set to */
+#define UPDATE_NS	   (NS_PER_S / 100)
 #define FUNCTION_UNKNOWN   0x86
 
 unsigned bios_tick(struct bios *b, struct bios_frame *f)
@@ -137,18 +138,25 @@ static void bios_time_ticks(struct bios *b, struct bios_frame *f)
 	bios_set_carry(f, false);
 }
 
-/* AH=02h and 04h. Return: false while the clock moves on. */
-static bool bios_time_read(struct bios *b, struct bios_frame *f)
+/* AH=02h and 04h. The clock tells nothing while it moves on, nor if it never stops doing so. */
+static unsigned bios_time_read(struct bios *b, struct bios_frame *f)
 {
-	if (bios_cmos_read(b, CMOS_A) & A_UPDATING)
-		return false;
 	bool is_date = bios_high(f->eax) == 4;
+	if (bios_cmos_read(b, CMOS_A) & A_UPDATING) {
+		if (!bios_wait_is_over(b, UPDATE_NS))
+			return BIOS_AGAIN;
+		bios_set_carry(f, true);
+		return BIOS_DONE;
+	}
+	bios_wait_end(b);
 	bios_set_high(&f->ecx, bios_cmos_read(b, is_date ? CMOS_CENTURY : CMOS_HOURS));
 	bios_set_low(&f->ecx, bios_cmos_read(b, is_date ? CMOS_YEAR : CMOS_MINUTES));
 	bios_set_high(&f->edx, bios_cmos_read(b, is_date ? CMOS_MONTH : CMOS_SECONDS));
 	bios_set_low(&f->edx, is_date ? bios_cmos_read(b, CMOS_DAY)
 				      : bios_cmos_read(b, CMOS_B) & B_SUMMER_TIME);
-	return true;
+	bios_set_high(&f->eax, 0);
+	bios_set_carry(f, false);
+	return BIOS_DONE;
 }
 
 /* AH=03h and 05h, the clock stopped meanwhile */
@@ -188,8 +196,7 @@ unsigned bios_time(struct bios *b, struct bios_frame *f)
 		return BIOS_DONE;
 	case 0x02:
 	case 0x04:
-		is_done = bios_time_read(b, f);
-		break;
+		return bios_time_read(b, f);
 	case 0x03:
 	case 0x05:
 		bios_time_write(b, f);
