@@ -125,16 +125,29 @@ unsigned boot_e820_map(const struct gmem *gm, const struct boot_reserved *reserv
 		       unsigned reserved_count, struct boot_e820 *ret_map, unsigned max);
 
 /**
+ * struct boot_root - where the root of a disk image is
+ * @suffix: of the disk's name: "" when the whole disk holds a filesystem, "1".."128" for its only
+ *          Linux partition
+ * @filesystem: its type, as Linux calls it; NULL when it is none of those below
+ * @is_read_only: nobody can write to one of this type
+ */
+struct boot_root {
+	char suffix[4];
+	const char *filesystem;
+	bool is_read_only;
+};
+
+/**
  * boot_root_find() - what root= should say for a disk image
- * @ret_suffix: "" when the whole disk holds a filesystem, "1".."128" for its only Linux partition
  *
- * Looks for the superblocks of ext2/3/4, xfs, btrfs, f2fs, squashfs, erofs, iso9660, vfat at the
- * start of the disk; else for one MBR partition of type 83 or one GPT partition of a Linux root or
- * data type.
+ * Looks for the superblocks of ext2/3/4 (all ext4 here), xfs, btrfs, f2fs, squashfs, erofs,
+ * iso9660, vfat at the start of the disk; else for one MBR partition of type 83 or one GPT
+ * partition of a Linux root or data type.
  * @read: like pread on the disk: bytes read or -errno
  * Return: 0, -ENOENT when there is no such thing, -ENOTUNIQ when several partitions qualify.
  */
 int boot_root_find(int64_t (*read)(void *ctx, void *buf, size_t len, uint64_t offset), void *ctx,
-		   uint64_t disk_size, char ret_suffix[4]) __attribute__((warn_unused_result));
+		   uint64_t disk_size, struct boot_root *ret_root)
+	__attribute__((warn_unused_result));
 
 #endif

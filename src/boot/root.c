@@ -1,5 +1,6 @@
 /*
- * What a disk image's root= should be: a filesystem on the whole disk, or its only Linux partition.
+ * What a disk image's root= should be: a filesystem on the whole disk, or its only Linux partition;
+ * and which filesystem that is.
  *
  * Models the superblock magics of the common filesystems, MBR partition tables with logical
  * partitions, and GUID partition tables (UEFI 2.10 section 5), numbered as Linux numbers them.
@@ -52,47 +53,54 @@ static int disk_read(const struct root_disk *d, void *buf, size_t len, uint64_t 
 	return (uint64_t)n == len ? 0 : -ENODATA;
 }
 
-/* Return: 1 when a filesystem begins at the disk's first byte, 0, -errno. */
-static int root_is_filesystem(const struct root_disk *d)
+/* What @ret says of the filesystem that begins at @start, if any. Return: 0, -errno. */
+static int root_identify(const struct root_disk *d, uint64_t start, struct boot_root *ret)
 {
 	static const struct {
 		uint32_t off;
 		uint8_t len;
 		const char *magic;
+		const char *filesystem;
+		bool is_read_only;
 	} table[] = {
-		{0x438, 2, "\x53\xef"},		/* ext2, 3, 4 */
-		{0, 4, "XFSB"},			/* xfs */
-		{0x10040, 8, "_BHRfS_M"},	/* btrfs */
-		{0x400, 4, "\x10\x20\xf5\xf2"}, /* f2fs */
-		{0, 4, "hsqs"},			/* squashfs */
-		{0x400, 4, "\xe2\xe1\xf5\xe0"}, /* erofs */
-		{0x8001, 5, "CD001"},		/* iso9660 */
-		{0x36, 5, "FAT12"},		/* vfat */
-		{0x36, 5, "FAT16"},
-		{0x52, 5, "FAT32"},
+		{0x438, 2, "\x53\xef", "ext4", false}, /* ext2 and 3, too */
+		{0, 4, "XFSB", "xfs", false},
+		{0x10040, 8, "_BHRfS_M", "btrfs", false},
+		{0x400, 4, "\x10\x20\xf5\xf2", "f2fs", false},
+		{0, 4, "hsqs", "squashfs", true},
+		{0x400, 4, "\xe2\xe1\xf5\xe0", "erofs", true},
+		{0x8001, 5, "CD001", "iso9660", true},
+		{0x36, 5, "FAT12", "vfat", false},
+		{0x36, 5, "FAT16", "vfat", false},
+		{0x52, 5, "FAT32", "vfat", false},
 	};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		char buf[8];
-		int rc = disk_read(d, buf, table[i].len, table[i].off);
+		int rc = disk_read(d, buf, table[i].len, start + table[i].off);
 		if (rc && rc != -ENODATA)
 			return rc;
-		if (!rc && memcmp(buf, table[i].magic, table[i].len) == 0)
-			return 1;
+		if (!rc && memcmp(buf, table[i].magic, table[i].len) == 0) {
+			ret->filesystem = table[i].filesystem;
+			ret->is_read_only = table[i].is_read_only;
+			return 0;
+		}
 	}
 	return 0;
 }
 
 /* What has been found so far. */
 struct root_find {
-	unsigned number; /* of the last one */
+	unsigned number; /* of the last one, and its first sector */
+	uint64_t start;
 	unsigned count;
 };
 
-static void root_found(struct root_find *find, unsigned number)
+static void root_found(struct root_find *find, unsigned number, uint64_t start)
 {
 	if (number > PARTITION_MAX)
 		return;
 	find->number = number;
+	find->start = start;
 	find->count++;
 }
 
@@ -114,7 +122,7 @@ static int mbr_find_logical(const struct root_disk *d, uint64_t extended, struct
 			return 0;
 		const uint8_t *entry = sector + MBR_ENTRIES, *next = entry + MBR_ENTRY_SIZE;
 		if (entry[4] == MBR_LINUX && le32_at(entry + 12))
-			root_found(find, number);
+			root_found(find, number, at + le32_at(entry + 8));
 		if (!mbr_is_extended(next[4]) || le32_at(next + 8) == 0)
 			return 0;
 		at = extended + le32_at(next + 8);
@@ -133,7 +141,7 @@ static int mbr_find(const struct root_disk *d, const uint8_t *sector, struct roo
 		if (start == 0 || le32_at(entry + 12) == 0 || start * SECTOR >= d->size)
 			continue;
 		if (entry[4] == MBR_LINUX)
-			root_found(find, i + 1);
+			root_found(find, i + 1, start);
 		int rc = mbr_is_extended(entry[4]) ? mbr_find_logical(d, start, find) : 0;
 		if (rc)
 			return rc;
@@ -175,9 +183,11 @@ static int gpt_read(const struct root_disk *d, uint8_t *entries, uint32_t *ret_c
 static void gpt_find(const uint8_t *entries, uint32_t count, uint32_t size, const uint8_t type[16],
 		     struct root_find *find)
 {
-	for (uint32_t i = 0; i < count; i++)
-		if (memcmp(entries + (size_t)i * size, type, 16) == 0)
-			root_found(find, i + 1);
+	for (uint32_t i = 0; i < count; i++) {
+		const uint8_t *entry = entries + (size_t)i * size;
+		if (memcmp(entry, type, 16) == 0)
+			root_found(find, i + 1, le64_at(entry + 32));
+	}
 }
 
 static int root_find_gpt(const struct root_disk *d, struct root_find *find)
@@ -218,24 +228,21 @@ static int root_find_partition(const struct root_disk *d, struct root_find *find
 }
 
 int boot_root_find(int64_t (*read)(void *ctx, void *buf, size_t len, uint64_t offset), void *ctx,
-		   uint64_t disk_size, char ret_suffix[4])
+		   uint64_t disk_size, struct boot_root *ret_root)
 {
 	const struct root_disk d = {read, ctx, disk_size};
-	int rc = root_is_filesystem(&d);
-	if (rc < 0)
-		return rc;
-	if (rc) {
-		ret_suffix[0] = '\0';
-		return 0;
+	struct boot_root root = {0};
+	int rc = root_identify(&d, 0, &root);
+	if (!rc && !root.filesystem) {
+		struct root_find find = {0};
+		rc = root_find_partition(&d, &find);
+		if (!rc && find.count != 1)
+			rc = find.count ? -ENOTUNIQ : -ENOENT;
+		if (!rc && find.start <= disk_size / SECTOR)
+			rc = root_identify(&d, find.start * SECTOR, &root);
+		snprintf(root.suffix, sizeof(root.suffix), "%u", find.number % 1000);
 	}
-	struct root_find find = {0};
-	rc = root_find_partition(&d, &find);
-	if (rc)
-		return rc;
-	if (find.count == 0)
-		return -ENOENT;
-	if (find.count > 1)
-		return -ENOTUNIQ;
-	snprintf(ret_suffix, 4, "%u", find.number % 1000);
-	return 0;
+	if (!rc)
+		*ret_root = root;
+	return rc;
 }

@@ -11,7 +11,7 @@
 #include <tinyvm/log.h>
 #include <unistd.h>
 
-bool cmdline_has(const char *cmdline, const char *name)
+const char *cmdline_get(const char *cmdline, const char *name, size_t *ret_len)
 {
 	size_t len = strlen(name);
 	const char *p = cmdline;
@@ -19,12 +19,21 @@ bool cmdline_has(const char *cmdline, const char *name)
 		p += strspn(p, " \t\n");
 		size_t word = strcspn(p, " \t\n");
 		if (word == 2 && memcmp(p, "--", 2) == 0)
-			return false; /* the rest is init's */
-		if (word >= len && memcmp(p, name, len) == 0 && (word == len || p[len] == '='))
-			return true;
+			return NULL; /* the rest is init's */
+		if (word >= len && memcmp(p, name, len) == 0 && (word == len || p[len] == '=')) {
+			size_t skip = word == len ? len : len + 1;
+			*ret_len = word - skip;
+			return p + skip;
+		}
 		p += word;
 	}
-	return false;
+	return NULL;
+}
+
+bool cmdline_has(const char *cmdline, const char *name)
+{
+	size_t len;
+	return cmdline_get(cmdline, name, &len) != NULL;
 }
 
 static int64_t cmdline_read_disk(void *ctx, void *buf, size_t len, uint64_t offset)
@@ -34,7 +43,7 @@ static int64_t cmdline_read_disk(void *ctx, void *buf, size_t len, uint64_t offs
 	return n < 0 ? -errno : n;
 }
 
-bool cmdline_find_root(const struct config *cfg, char ret_suffix[4])
+bool cmdline_identify_root(const struct config *cfg, struct boot_root *ret_root)
 {
 	if (!cfg->is_auto_args || cfg->initrd || cfg->initrd_data || cfg->disk_count == 0 ||
 	    cmdline_has(cfg->append, "root"))
@@ -44,7 +53,7 @@ bool cmdline_find_root(const struct config *cfg, char ret_suffix[4])
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 	int error = size < 0 ? -errno
-			     : boot_root_find(cmdline_read_disk, &fd, (uint64_t)size, ret_suffix);
+			     : boot_root_find(cmdline_read_disk, &fd, (uint64_t)size, ret_root);
 	if (fd >= 0)
 		close(fd);
 	if (error == -ENOTUNIQ)
@@ -53,6 +62,15 @@ bool cmdline_find_root(const struct config *cfg, char ret_suffix[4])
 	else if (error)
 		log_info("%s: no root file system found; say which with --append root=...", path);
 	return error == 0;
+}
+
+bool cmdline_find_root(const struct config *cfg, char ret_suffix[4])
+{
+	struct boot_root root;
+	bool is_found = cmdline_identify_root(cfg, &root);
+	if (is_found)
+		memcpy(ret_suffix, root.suffix, sizeof(root.suffix));
+	return is_found;
 }
 
 static void cmdline_add(FILE *out, const char *user, const char *name, const char *value)

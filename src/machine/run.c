@@ -87,15 +87,22 @@ static char *run_find_modules(const struct run_config *cfg, const char *release)
 static unsigned run_wanted_modules(const struct run_plan *plan, struct run_module *list)
 {
 	const struct run_config *cfg = plan->run;
-	bool is_shared_root = cfg->rootfs && !plan->is_container;
+	const bool is_overlay = strstr(plan->root, ":overlay:");
+	const bool is_shared_root = cfg->rootfs && !plan->is_container;
 	unsigned n = 0;
 	list[n++] = (struct run_module){"virtio_pci", "its devices", true};
 	list[n++] = (struct run_module){"virtio_console", "the command's streams", true};
 	list[n++] = (struct run_module){"virtio_rng", "random numbers", false};
-	if (cfg->image) {
+	if (cfg->image)
 		list[n++] = (struct run_module){"virtio_blk", "--image", true};
+	if (plan->filesystem) {
+		bool is_iso = strcmp(plan->filesystem, "iso9660") == 0;
+		list[n++] =
+			(struct run_module){is_iso ? "isofs" : plan->filesystem, "--image", true};
+	} else if (cfg->image) {
 		list[n++] = (struct run_module){"ext4", "--image", false};
 		list[n++] = (struct run_module){"xfs", "--image", false};
+		list[n++] = (struct run_module){"btrfs", "--image", false};
 	}
 	if (plan->is_container) {
 		list[n++] = (struct run_module){"virtio_blk", "a container image", true};
@@ -111,7 +118,7 @@ static unsigned run_wanted_modules(const struct run_plan *plan, struct run_modul
 							     "(a disk would do: --image)"
 							   : "--share and --rw",
 					    true};
-	if (cfg->rootfs && !cfg->is_root_writable)
+	if (is_overlay)
 		list[n++] = (struct run_module){"overlay", "a root that stays as it is", true};
 	if (cfg->net_count)
 		list[n++] = (struct run_module){"virtio_net", "--net", true};

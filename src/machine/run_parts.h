@@ -21,6 +21,7 @@ struct session;
  * @host, @guest: of share n + 1, in full, to be freed; share 0 is the root
  * @root:   instruction for the root, "" for none
  * @is_container: the root is @image, the disk of the name @image_path
+ * @filesystem: of the image, NULL: unknown, or none
  * @cwd:    in the guest, to be freed
  * @initrd: to be freed
  */
@@ -38,6 +39,7 @@ struct run_plan {
 	bool is_container;
 	struct oci_image image;
 	char image_path[32];
+	const char *filesystem;
 	char *cwd;
 	void *initrd;
 };

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tinyvm/boot.h>
 #include <tinyvm/err.h>
 #include <tinyvm/initramfs.h>
 #include <tinyvm/log.h>
@@ -59,27 +60,56 @@ static struct config_share *run_add_share(struct run_plan *plan, const char *pat
 	return share;
 }
 
-static int run_plan_root(struct run_plan *plan, struct err *err)
+/* The root of an image that does not say which it is, from --append root=. */
+static int run_plan_named_root(struct run_plan *plan, struct err *err)
+{
+	size_t len;
+	const char *root = cmdline_get(plan->run->append, "root", &len);
+	if (strncmp(root, "/dev/vda", 8) != 0 || len > 16)
+		return err_set(err, -EINVAL,
+			       "--append root=%.*s: with --image that can only be /dev/vda or one "
+			       "of its partitions",
+			       (int)(len < 100 ? len : 100), root);
+	snprintf(plan->root, sizeof(plan->root), "auto:%.*s:rw:", (int)len, root);
+	return 0;
+}
+
+static int run_plan_image(struct run_plan *plan, struct err *err)
 {
 	const struct run_config *run = plan->run;
 	struct config *cfg = &plan->cfg;
-	char suffix[4] = "";
+	struct boot_root root;
 
-	if (run->rootfs && oci_is_image(run->rootfs))
+	cfg->disk[0] = (struct config_disk){.path = run->image, .is_snapshot = true};
+	cfg->disk_count = 1;
+	cfg->tmpdir = run->tmpdir;
+	cfg->keep_overlay = run->keep_overlay;
+	if (cmdline_has(run->append, "root"))
+		return run_plan_named_root(plan, err);
+	if (!cmdline_identify_root(cfg, &root))
+		return err_set(err, -ENOENT,
+			       "--image %.300s: no root file system, or more than one, found on it "
+			       "(--append root=/dev/vdaN names one)",
+			       run->image);
+	if (!root.filesystem)
+		return err_set(err, -ENOENT,
+			       "--image %.300s: partition %s holds no file system known here "
+			       "(LVM, RAID and encrypted ones are not supported)",
+			       run->image, root.suffix);
+	plan->filesystem = root.filesystem;
+	snprintf(plan->root, sizeof(plan->root), "%s:/dev/vda%s:%s:", root.filesystem, root.suffix,
+		 root.is_read_only ? "overlay" : "rw");
+	return 0;
+}
+
+static int run_plan_root(struct run_plan *plan, struct err *err)
+{
+	const struct run_config *run = plan->run;
+
+	if (run->image)
+		return run_plan_image(plan, err);
+	if (oci_is_image(run->rootfs))
 		return run_image_open(plan, run->rootfs, err);
-	if (run->image) {
-		cfg->disk[0] = (struct config_disk){.path = run->image, .is_snapshot = true};
-		cfg->disk_count = 1;
-		cfg->tmpdir = run->tmpdir;
-		cfg->keep_overlay = run->keep_overlay;
-		if (!cmdline_find_root(cfg, suffix))
-			return err_set(err, -ENOENT,
-				       "--image %.300s: no root file system, or more than one, "
-				       "found on it",
-				       run->image);
-		snprintf(plan->root, sizeof(plan->root), "auto:/dev/vda%s:rw:", suffix);
-		return 0;
-	}
 	if (run->tmpdir)
 		return err_set(err, -EINVAL,
 			       "--tmpdir is for --image and for container images, and --rootfs "

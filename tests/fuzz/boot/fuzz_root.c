@@ -30,10 +30,11 @@ static int64_t input_read(void *ctx, void *buf, size_t len, uint64_t off)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
-	char suffix[4];
-	int rc = boot_root_find(input_read, &in, DISK_SIZE, suffix);
+	struct boot_root root;
+	int rc = boot_root_find(input_read, &in, DISK_SIZE, &root);
 	if (rc == 0) {
-		if (suffix[0] && (atoi(suffix) < 1 || atoi(suffix) > 128))
+		if (root.suffix[0] ? atoi(root.suffix) < 1 || atoi(root.suffix) > 128
+				   : !root.filesystem)
 			abort();
 	} else if (rc != -ENOENT && rc != -ENOTUNIQ) {
 		abort();

@@ -7,7 +7,7 @@
 #define SECTORS 2048
 
 static uint8_t disk[SECTORS * 512];
-static char suffix[4];
+static struct boot_root root;
 
 static int64_t disk_read(void *ctx, void *buf, size_t len, uint64_t off)
 {
@@ -28,8 +28,8 @@ static int64_t disk_fail(void *ctx, void *buf, size_t len, uint64_t off)
 static int find(void)
 {
 	uint64_t size = sizeof(disk);
-	strcpy(suffix, "?");
-	return boot_root_find(disk_read, &size, sizeof(disk), suffix);
+	root = (struct boot_root){.suffix = "?"};
+	return boot_root_find(disk_read, &size, sizeof(disk), &root);
 }
 
 static void put32(uint8_t *p, uint32_t v)
@@ -58,17 +58,22 @@ static void test_filesystems_on_the_whole_disk(void)
 {
 	static const struct {
 		uint32_t off;
-		const char *magic;
+		const char *magic, *filesystem;
+		bool is_read_only;
 	} table[] = {
-		{0x438, "\x53\xef"},	     {0, "XFSB"},	 {0x10040, "_BHRfS_M"},
-		{0x400, "\x10\x20\xf5\xf2"}, {0, "hsqs"},	 {0x400, "\xe2\xe1\xf5\xe0"},
-		{0x8001, "CD001"},	     {0x36, "FAT16   "}, {0x52, "FAT32   "},
+		{0x438, "\x53\xef", "ext4", false},    {0, "XFSB", "xfs", false},
+		{0x10040, "_BHRfS_M", "btrfs", false}, {0x400, "\x10\x20\xf5\xf2", "f2fs", false},
+		{0, "hsqs", "squashfs", true},	       {0x400, "\xe2\xe1\xf5\xe0", "erofs", true},
+		{0x8001, "CD001", "iso9660", true},    {0x36, "FAT16   ", "vfat", false},
+		{0x52, "FAT32   ", "vfat", false},
 	};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		disk_clear();
 		memcpy(disk + table[i].off, table[i].magic, strlen(table[i].magic));
 		CHECK_EQ(find(), 0);
-		CHECK_STR(suffix, "");
+		CHECK_STR(root.suffix, "");
+		CHECK_STR(root.filesystem, table[i].filesystem);
+		CHECK_EQ(root.is_read_only, table[i].is_read_only);
 	}
 }
 
@@ -77,12 +82,12 @@ static void test_nothing_found_is_enoent(void)
 	uint64_t size;
 	disk_clear();
 	CHECK_EQ(find(), -ENOENT);
-	CHECK_STR(suffix, "?");
+	CHECK_STR(root.suffix, "?");
 	for (size = 0; size < 2048; size += 511)
-		CHECK_EQ(boot_root_find(disk_read, &size, size, suffix), -ENOENT);
+		CHECK_EQ(boot_root_find(disk_read, &size, size, &root), -ENOENT);
 	size = 100; /* an image that became shorter than it was said to be */
-	CHECK_EQ(boot_root_find(disk_read, &size, sizeof(disk), suffix), -ENOENT);
-	CHECK_EQ(boot_root_find(disk_fail, NULL, sizeof(disk), suffix), -EIO);
+	CHECK_EQ(boot_root_find(disk_read, &size, sizeof(disk), &root), -ENOENT);
+	CHECK_EQ(boot_root_find(disk_fail, NULL, sizeof(disk), &root), -EIO);
 }
 
 static void test_only_linux_partition_of_an_mbr(void)
@@ -91,7 +96,11 @@ static void test_only_linux_partition_of_an_mbr(void)
 	mbr_put(0, 0, 0x82, 8, 8); /* swap */
 	mbr_put(0, 2, 0x83, 64, 512);
 	CHECK_EQ(find(), 0);
-	CHECK_STR(suffix, "3");
+	CHECK_STR(root.suffix, "3");
+	CHECK(!root.filesystem);
+	memcpy(disk + 64 * 512 + 0x438, "\x53\xef", 2);
+	CHECK_EQ(find(), 0);
+	CHECK_STR(root.filesystem, "ext4");
 	mbr_put(0, 3, 0x83, 1024, 512);
 	CHECK_EQ(find(), -ENOTUNIQ);
 	mbr_put(0, 3, 0x83, SECTORS, 512); /* beyond the end of the disk */
@@ -116,7 +125,10 @@ static void test_logical_partitions_are_numbered_from_5(void)
 	mbr_put(100, 1, 0x05, 200, 100); /* relative to the extended partition */
 	mbr_put(300, 0, 0x83, 1, 10);
 	CHECK_EQ(find(), 0);
-	CHECK_STR(suffix, "6");
+	CHECK_STR(root.suffix, "6");
+	memcpy(disk + 301 * 512, "hsqs", 4);
+	CHECK_EQ(find(), 0);
+	CHECK_STR(root.filesystem, "squashfs");
 	/* A chain that bites its tail ends all the same. */
 	mbr_put(300, 1, 0x05, 200, 100);
 	CHECK_EQ(find(), -ENOTUNIQ);
@@ -170,12 +182,12 @@ static void test_only_linux_partition_of_a_gpt(void)
 	gpt_put(0, type_esp);
 	gpt_put(127, type_data);
 	CHECK_EQ(find(), 0);
-	CHECK_STR(suffix, "128");
+	CHECK_STR(root.suffix, "128");
 	gpt_put(1, type_data);
 	CHECK_EQ(find(), -ENOTUNIQ);
 	gpt_put(13, type_root); /* says what it is */
 	CHECK_EQ(find(), 0);
-	CHECK_STR(suffix, "14");
+	CHECK_STR(root.suffix, "14");
 }
 
 static void test_damaged_gpt_is_not_believed(void)

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <tinyvm/boot.h>
 #include <tinyvm/config.h>
 #include <unistd.h>
 
@@ -63,20 +64,37 @@ static void test_cmdline_without_auto_args_is_the_users(void)
 	CHECK(is_line(cmdline_build(&cfg, "1"), "single"));
 }
 
+static void test_cmdline_values_end_with_their_words(void)
+{
+	size_t len = 9;
+	const char *line = "quiet root=/dev/vda2 rw -- root=x";
+	CHECK(cmdline_get(line, "root", &len) == line + 11);
+	CHECK_EQ(len, 9);
+	CHECK(cmdline_get(line, "rw", &len) == line + 23);
+	CHECK_EQ(len, 0);
+	CHECK(!cmdline_get(line, "roo", &len));
+	CHECK(!cmdline_get("a -- root=x", "root", &len));
+}
+
 static void test_cmdline_finds_the_root_of_the_first_disk(void)
 {
 	struct config cfg = plain;
-	char suffix[4] = "?", path[] = "/tmp/tinyvm-cmdline-XXXXXX";
+	struct boot_root root = {.suffix = "?"};
+	char suffix[4] = "?";
+	char path[] = "/tmp/tinyvm-cmdline-XXXXXX";
 	int fd = mkstemp(path);
 	CHECK(fd >= 0);
 	CHECK_EQ(ftruncate(fd, 1 << 20), 0);
 	cfg.disk[0].path = path;
 	CHECK(!cmdline_find_root(&cfg, suffix)); /* no disk */
 	cfg.disk_count = 1;
-	CHECK(!cmdline_find_root(&cfg, suffix));	   /* nothing on it */
+	CHECK(!cmdline_find_root(&cfg, suffix));		   /* nothing on it */
 	CHECK_EQ(pwrite(fd, "\x53\xef", 2, 1024 + 56), 2); /* an ext2 superblock's magic */
+	CHECK(cmdline_identify_root(&cfg, &root));
+	CHECK_STR(root.suffix, "");
 	CHECK(cmdline_find_root(&cfg, suffix));
 	CHECK_STR(suffix, "");
+	CHECK_STR(root.filesystem, "ext4");
 	cfg.append = "root=/dev/vda";
 	CHECK(!cmdline_find_root(&cfg, suffix));
 	cfg.append = "";
@@ -93,6 +111,7 @@ int main(void)
 		TEST_CASE(test_cmdline_adds_safe_arguments_before_the_users),
 		TEST_CASE(test_cmdline_leaves_the_users_arguments_alone),
 		TEST_CASE(test_cmdline_without_auto_args_is_the_users),
+		TEST_CASE(test_cmdline_values_end_with_their_words),
 		TEST_CASE(test_cmdline_finds_the_root_of_the_first_disk),
 	};
 	return TEST_RUN(cases);
