@@ -36,6 +36,9 @@
 /* For a guest whose time is up to tell its kernel's last words. */
 #define LAST_WORDS_NS (2 * NS_PER_S)
 
+/* How often a background job looks whether it has come to the foreground. */
+#define FOREGROUND_CHECK_NS (NS_PER_S / 4)
+
 /* A file as input is always readable: after so many reads in a row others get their turn. */
 #define FILE_READS 16
 
@@ -206,9 +209,10 @@ static void session_pump_input(struct session *s)
 		session_pass_input(s);
 	}
 	/* A terminal may be read by the foreground only. */
-	bool is_wanted = in->is_open && !in->is_file && in->at == in->len &&
-			 (!isatty(STDIN_FILENO) || tty_is_foreground(STDIN_FILENO));
-	if (!is_wanted) {
+	bool is_away = in->is_open && isatty(STDIN_FILENO) && !tty_is_foreground(STDIN_FILENO);
+	if (is_away)
+		evloop_timer_arm(s->foreground, session_now_ns() + FOREGROUND_CHECK_NS);
+	if (!in->is_open || in->is_file || in->at < in->len || is_away) {
 		session_stop_input(s);
 	} else if (!in->handle) {
 		int error = evloop_add(s->front.loop, &in->handle, STDIN_FILENO, EPOLLIN,
@@ -224,7 +228,7 @@ static void session_input_ready(void *ctx, uint32_t events)
 	struct session *s = ctx;
 	(void)events;
 	if (isatty(STDIN_FILENO) && !tty_is_foreground(STDIN_FILENO))
-		session_stop_input(s); /* until SIGCONT */
+		session_stop_input(s);
 	else
 		session_read_input(s);
 	session_pump_input(s);
@@ -297,6 +301,15 @@ static void session_take_terminal(struct session *s)
 	if (s->is_tty && tty_raw(STDIN_FILENO) != 0)
 		log_debug("the terminal is not ours yet");
 	session_tell_size(s);
+}
+
+/* A job that ran in the background hears nothing of it when it is brought to the foreground. */
+static void session_check_foreground(void *ctx)
+{
+	struct session *s = ctx;
+	if (tty_is_foreground(STDIN_FILENO))
+		session_take_terminal(s);
+	session_pump_input(s);
 }
 
 static void session_signal_ready(void *ctx, uint32_t events)
@@ -412,6 +425,14 @@ static int session_open_signals(struct session *s)
 			  session_signal_ready, s, NULL);
 }
 
+static int session_open_foreground(struct session *s)
+{
+	int error = evloop_timer_create(s->front.loop, &s->foreground);
+	if (!error)
+		evloop_timer_bind(s->foreground, session_check_foreground, s, NULL);
+	return error;
+}
+
 static int session_open_all(struct session *s)
 {
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -421,6 +442,8 @@ static int session_open_all(struct session *s)
 			       s, NULL);
 	if (!error)
 		error = session_open_timer(s);
+	if (!error)
+		error = session_open_foreground(s);
 	if (!error)
 		error = session_open_signals(s);
 	if (!error)
@@ -458,6 +481,7 @@ static void session_close(struct front *front)
 	evloop_remove(s->wake_handle);
 	evloop_remove(s->timer_handle);
 	evloop_remove(s->signal_handle);
+	evloop_timer_destroy(s->foreground);
 	for (unsigned i = 0; i < 2; i++) {
 		evloop_remove(s->out[i].handle);
 		sink_close(&s->out[i].sink);

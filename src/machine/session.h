@@ -13,6 +13,7 @@
 #include <tinyvm/sink.h>
 
 struct evloop_fd;
+struct evloop_timer;
 struct run_stream;
 struct session;
 
@@ -61,6 +62,7 @@ struct session_input {
  * @is_failed: the init could not go on, or spoke nonsense: @sentence says why
  * @status:  at SESSION_ENDED
  * @at_ns:   when each stage began, of the monotonic clock; @bye_ns: when all was written back
+ * @foreground: while somebody else has the terminal
  * @interrupts_ns: when the last two came that were passed on
  *
  * What the guest tells is written with its device's lock held, and read when the machine has
@@ -77,6 +79,7 @@ struct session {
 	struct run_stream *stream;
 	int wake, timer, signals;
 	struct evloop_fd *wake_handle, *timer_handle, *signal_handle;
+	struct evloop_timer *foreground;
 	struct session_output out[2];
 	struct session_input in;
 	uint64_t interrupts_ns[2];
