@@ -74,8 +74,10 @@ void bios_copy_in(struct bios *b, void *buf, gpa_t gpa, size_t len)
 				memset(to, 0xff, n);
 			continue;
 		}
-		for (size_t i = 0; i < n; i++)
-			bus_read(b->cfg.mmio, gpa + i, to + i, 1);
+		for (size_t i = 0, size; i < n; i += size) {
+			size = n - i < 8 ? 1 : 8;
+			bus_read(b->cfg.mmio, gpa + i, to + i, (unsigned)size);
+		}
 	}
 }
 
@@ -91,8 +93,10 @@ void bios_copy_out(struct bios *b, gpa_t gpa, const void *buf, size_t len)
 			(void)!gmem_write(b->cfg.gm, gpa, from, n);
 			continue;
 		}
-		for (size_t i = 0; i < n; i++)
-			bus_write(b->cfg.mmio, gpa + i, from + i, 1);
+		for (size_t i = 0, size; i < n; i += size) {
+			size = n - i < 8 ? 1 : 8;
+			bus_write(b->cfg.mmio, gpa + i, from + i, (unsigned)size);
+		}
 	}
 }
 

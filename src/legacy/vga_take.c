@@ -150,16 +150,17 @@ static unsigned vga_unpack_dots(const struct vga *v, uint32_t word, uint8_t dots
 			dots[i] = (uint8_t)(word >> 8 * i);
 		return 4;
 	}
+	uint8_t planes = v->attribute[ATTR_PLANES] & 0x0f;
 	for (unsigned i = 0; i < CHAR_DOTS; i++) {
+		uint32_t column = word >> (7 - i);
+		uint32_t dot =
+			(column & 1) | (column >> 7 & 2) | (column >> 14 & 4) | (column >> 21 & 8);
 		if (mode & GFX_MODE_SHIFT_2) {
 			/* Planes 0 and 1 in turns, two bits a dot, and two more from 2 and 3. */
 			uint32_t pair = word >> (i & 4 ? 8 : 0) >> 2 * (3 - (i & 3));
-			dots[i] = (uint8_t)((pair & 3) | (pair >> 14 & 0x0c));
-			continue;
+			dot = (pair & 3) | (pair >> 14 & 0x0c);
 		}
-		uint32_t column = word >> (7 - i);
-		dots[i] = (uint8_t)((column & 1) | (column >> 7 & 2) | (column >> 14 & 4) |
-				    (column >> 21 & 8));
+		dots[i] = (uint8_t)(dot & planes);
 	}
 	return CHAR_DOTS;
 }
