@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <tinyvm/err.h>
+#include <tinyvm/log.h>
 
 static int vcpu_signal(void)
 {
@@ -158,6 +159,10 @@ void kvm_vm_stop(struct kvm_vm *vm)
 	unsigned count = vm->thread_count;
 	vm->thread_count = 0;
 	pthread_mutex_unlock(&vm->lock);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		pthread_join(vm->cpu[i].thread, NULL);
+		if (vm->cpu[i].finished)
+			log_info("vCPU %u: %llu instructions carried out in KVM's place", i,
+				 (unsigned long long)vm->cpu[i].finished);
+	}
 }

@@ -4,6 +4,7 @@
  * Interrupt controllers live in the kernel, so HLT, interrupt windows and SIPIs never come here.
  */
 #include "dump.h"
+#include "finish.h"
 #include "vm.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <tinyvm/bus.h>
+#include <tinyvm/log.h>
 
 #define SENTENCE_MAX 256
 
@@ -53,26 +55,31 @@ static void vcpu_end_triple_fault(struct vcpu *vcpu)
 	vcpu_end(vcpu, KVM_END_TRIPLE_FAULT, text);
 }
 
+/* The bytes at RIP, from KVM where it tells. Return: how many. */
+static unsigned vcpu_refused_code(const struct vcpu *vcpu, uint8_t bytes[DUMP_CODE_MAX])
+{
+	const struct kvm_run *run = vcpu->run;
+	if (run->exit_reason != KVM_EXIT_INTERNAL_ERROR ||
+	    run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION || run->internal.ndata < 3 ||
+	    !(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
+		return dump_code(vcpu, bytes, DUMP_CODE_MAX);
+	unsigned len = run->emulation_failure.insn_size;
+	if (len > sizeof(run->emulation_failure.insn_bytes))
+		len = sizeof(run->emulation_failure.insn_bytes);
+	memcpy(bytes, run->emulation_failure.insn_bytes, len);
+	return len;
+}
+
 /* @what: "KVM could not ...", goes before the place. */
 static void vcpu_end_failed(struct vcpu *vcpu, const char *what)
 {
 	char text[SENTENCE_MAX], code[DUMP_CODE_TEXT] = "unreadable";
 	uint8_t bytes[DUMP_CODE_MAX];
 	uint64_t rip = 0;
-	const struct kvm_run *run = vcpu->run;
 	unsigned len;
 
 	dump_rip(vcpu, &rip);
-	if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
-	    run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && run->internal.ndata >= 3 &&
-	    run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) {
-		len = run->emulation_failure.insn_size;
-		if (len > sizeof(run->emulation_failure.insn_bytes))
-			len = sizeof(run->emulation_failure.insn_bytes);
-		memcpy(bytes, run->emulation_failure.insn_bytes, len);
-	} else {
-		len = dump_code(vcpu, bytes, DUMP_CODE_MAX);
-	}
+	len = vcpu_refused_code(vcpu, bytes);
 	if (len)
 		dump_hex(bytes, len, code);
 	snprintf(text, sizeof(text), "vCPU %u: %s at RIP %#llx (bytes there: %s)", vcpu->index,
@@ -103,6 +110,55 @@ static void vcpu_end_internal_error(struct vcpu *vcpu)
 	}
 }
 
+/* Guest memory by linear address, as the guest maps it. */
+static bool vcpu_copy(const struct vcpu *vcpu, uint64_t linear, void *buf, unsigned len,
+		      bool is_write)
+{
+	uint8_t *p = buf;
+	while (len) {
+		struct kvm_translation t = {.linear_address = linear};
+		unsigned in_page = 4096 - (unsigned)(linear & 4095);
+		unsigned n = len < in_page ? len : in_page;
+		if (ioctl(vcpu->fd, KVM_TRANSLATE, &t) < 0 || !t.valid ||
+		    (is_write ? gmem_write(vcpu->vm->cfg.gm, t.physical_address, p, n)
+			      : gmem_read(vcpu->vm->cfg.gm, t.physical_address, p, n)))
+			return false;
+		linear += n;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
+static bool vcpu_read_linear(void *ctx, uint64_t linear, void *buf, unsigned len)
+{
+	return vcpu_copy(ctx, linear, buf, len, false);
+}
+
+static bool vcpu_write_linear(void *ctx, uint64_t linear, const void *buf, unsigned len)
+{
+	return vcpu_copy(ctx, linear, (void *)(uintptr_t)buf, len, true);
+}
+
+/* Carries out what KVM could not. Return: whether the guest can go on. */
+static bool vcpu_finish(struct vcpu *vcpu)
+{
+	struct finish_cpu cpu = {.read = vcpu_read_linear, .write = vcpu_write_linear, .ctx = vcpu};
+	uint8_t bytes[DUMP_CODE_MAX];
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &cpu.regs) < 0 ||
+	    ioctl(vcpu->fd, KVM_GET_SREGS, &cpu.sregs) < 0 ||
+	    ioctl(vcpu->fd, KVM_GET_FPU, &cpu.fpu) < 0)
+		return false;
+	const char *name = finish_instruction(&cpu, bytes, vcpu_refused_code(vcpu, bytes));
+	if (!name || (cpu.has_fpu_changed && ioctl(vcpu->fd, KVM_SET_FPU, &cpu.fpu) < 0) ||
+	    ioctl(vcpu->fd, KVM_SET_SREGS, &cpu.sregs) < 0 ||
+	    ioctl(vcpu->fd, KVM_SET_REGS, &cpu.regs) < 0)
+		return false;
+	if (!vcpu->finished++)
+		log_debug("vCPU %u: KVM refuses %s; tinyvm carries it out", vcpu->index, name);
+	return true;
+}
+
 /* Return: false when the vCPU has ended. */
 static bool vcpu_handle_exit(struct vcpu *vcpu)
 {
@@ -123,6 +179,8 @@ static bool vcpu_handle_exit(struct vcpu *vcpu)
 		vcpu_end_triple_fault(vcpu);
 		return false;
 	case KVM_EXIT_INTERNAL_ERROR:
+		if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && vcpu_finish(vcpu))
+			return true;
 		vcpu_end_internal_error(vcpu);
 		return false;
 	case KVM_EXIT_FAIL_ENTRY:

@@ -17,6 +17,7 @@ enum vm_mode {
  * struct vcpu - one virtual CPU
  * @run:    KVM's page, shared with the kernel
  * @run_size: its size in bytes
+ * @finished: instructions carried out in KVM's place
  * @is_held: not in KVM_RUN nor in a device, and not going there before the mode allows
  */
 struct vcpu {
@@ -27,6 +28,7 @@ struct vcpu {
 	size_t run_size;
 	pthread_t thread;
 	bool is_held;
+	uint64_t finished;
 };
 
 /**
