@@ -64,7 +64,8 @@ static void dryrun_interrupts(const struct pc *pc)
 static void dryrun_disks(const struct config *cfg)
 {
 	for (unsigned i = 0; i < cfg->disk_count; i++)
-		printf("  /dev/vd%c  %s%s\n", 'a' + (int)i, cfg->disk[i].path,
+		printf("  /dev/%s%c  %s%s\n", cfg->is_pc ? "sd" : "vd", 'a' + (int)i,
+		       cfg->disk[i].path,
 		       cfg->disk[i].is_readonly	  ? " (read-only)"
 		       : cfg->disk[i].is_snapshot ? " (snapshot)"
 						  : "");
@@ -126,8 +127,9 @@ int dryrun_show(const struct config *cfg, struct backends *backends, const char 
 		dryrun_disks(cfg);
 		dryrun_shares(cfg);
 		dryrun_nets(cfg, backends);
-		printf("kernel\n  %s\n", boot_image_how(backends->image));
-		printf("command line\n  %s\n", cmdline);
+		if (backends->image)
+			printf("kernel\n  %s\ncommand line\n  %s\n",
+			       boot_image_how(backends->image), cmdline);
 		if (fflush(stdout) != 0)
 			error = err_set(err, -errno, "cannot write to standard output: %s",
 					strerror(errno));

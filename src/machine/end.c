@@ -11,7 +11,8 @@ void end_begin(struct end *end)
 
 static bool end_yields(int reason, enum end_reason to)
 {
-	return reason == END_NONE || (reason == END_RESET && (to == END_OFF || to == END_SIGNAL));
+	return reason == END_NONE ||
+	       (reason == END_RESET && (to == END_OFF || to == END_SIGNAL || to == END_TIMEOUT));
 }
 
 bool end_claim(struct end *end, enum end_reason reason)

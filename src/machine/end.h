@@ -15,6 +15,7 @@ enum end_reason {
 	END_TRIPLE_FAULT,
 	END_KVM_FAILED,
 	END_SIGNAL,
+	END_TIMEOUT,
 };
 
 /**

@@ -3,6 +3,7 @@
  * a reset, and turn the end into an exit code.
  */
 #include "cmdline.h"
+#include "drives.h"
 #include "dryrun.h"
 #include "end.h"
 #include "front.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <tinyvm/block.h>
+#include <time.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/chardev.h>
 #include <tinyvm/err.h>
@@ -26,6 +27,9 @@
 #include <tinyvm/machine.h>
 #include <tinyvm/terminal.h>
 #include <unistd.h>
+
+#define NS_PER_S  1000000000ULL
+#define NS_PER_MS 1000000ULL
 
 /**
  * struct machine - a run
@@ -40,6 +44,7 @@ struct machine {
 	char *cmdline;
 	int sigfd;
 	struct evloop_fd *sig_handle;
+	struct evloop_timer *timeout;
 	struct end end;
 };
 
@@ -129,6 +134,26 @@ static int machine_open_signals(struct machine *m, struct err *err)
 	return error ? err_set(err, error, "cannot watch signals: %s", strerror(-error)) : 0;
 }
 
+static void machine_timed_out(void *ctx)
+{
+	machine_set_end(ctx, END_TIMEOUT);
+}
+
+static int machine_start_timeout(struct machine *m, struct err *err)
+{
+	struct timespec now;
+	if (!m->cfg->timeout_ms)
+		return 0;
+	int error = evloop_timer_create(m->backends.loop, &m->timeout);
+	if (error)
+		return err_set(err, error, "cannot make a timer: %s", strerror(-error));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	evloop_timer_bind(m->timeout, machine_timed_out, m, NULL);
+	evloop_timer_arm(m->timeout, (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec +
+					     m->cfg->timeout_ms * NS_PER_MS);
+	return 0;
+}
+
 /* A second signal, while the first is being obeyed, kills. */
 static void machine_close_signals(struct machine *m)
 {
@@ -155,16 +180,6 @@ char *machine_cache_dir(void)
 	return dir;
 }
 
-static int machine_open_disk(struct block **ret_blk, const struct config *cfg,
-			     const struct config_disk *disk, struct err *err)
-{
-	/* A look at the machine leaves no file. */
-	const char *keep = cfg->is_dry_run ? NULL : cfg->keep_overlay;
-	if (disk->is_snapshot)
-		return block_overlay_open(ret_blk, disk->path, cfg->tmpdir, keep, err);
-	return block_raw_open(ret_blk, disk->path, disk->is_readonly, err);
-}
-
 static int machine_open_shares(struct machine *m, struct err *err)
 {
 	const struct config *cfg = m->cfg;
@@ -183,8 +198,6 @@ static int machine_open_backends(struct machine *m, struct err *err)
 {
 	const struct config *cfg = m->cfg;
 	struct backends *b = &m->backends;
-	if (cfg->is_pc)
-		return err_set(err, -ENOSYS, "the PC is not built yet; name a --kernel");
 	int error = netcards_claim(cfg, err);
 	if (error)
 		return error;
@@ -192,11 +205,13 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	if (error)
 		return err_set(err, error, "cannot make an event loop: %s", strerror(-error));
 
-	char *cache = cfg->is_unpack_wanted ? machine_cache_dir() : NULL;
-	error = boot_image_open(&b->image, cfg->kernel, cfg->is_unpack_wanted, cache, err);
-	free(cache);
-	for (unsigned i = 0; i < cfg->disk_count && !error; i++)
-		error = machine_open_disk(&b->disk[i], cfg, &cfg->disk[i], err);
+	if (cfg->kernel) {
+		char *cache = cfg->is_unpack_wanted ? machine_cache_dir() : NULL;
+		error = boot_image_open(&b->image, cfg->kernel, cfg->is_unpack_wanted, cache, err);
+		free(cache);
+	}
+	if (!error)
+		error = drives_open(b, cfg, err);
 	if (!error)
 		error = machine_open_shares(m, err);
 	if (!error)
@@ -204,6 +219,8 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	if (error)
 		return error;
 
+	if (cfg->is_pc)
+		return 0;
 	char root_suffix[4];
 	bool has_root = cmdline_find_root(cfg, root_suffix);
 	m->cmdline = cmdline_build(cfg, has_root ? root_suffix : NULL);
@@ -215,8 +232,7 @@ static int machine_open_backends(struct machine *m, struct err *err)
 static void machine_close_backends(struct machine *m)
 {
 	struct backends *b = &m->backends;
-	for (unsigned i = 0; i < CONFIG_DISK_MAX; i++)
-		block_destroy(b->disk[i]);
+	drives_close(b);
 	for (unsigned i = 0; i < CONFIG_SHARE_MAX; i++)
 		fs_destroy(b->share[i]);
 	netcards_close(b->net);
@@ -324,6 +340,10 @@ static void machine_tell_end(struct machine *m)
 	if (reason == END_PANIC)
 		snprintf(sentence, sizeof(sentence), "the guest kernel panicked%s%.400s",
 			 end->panic[0] ? ": " : "", end->panic);
+	else if (reason == END_TIMEOUT)
+		snprintf(sentence, sizeof(sentence),
+			 "the machine ran for more than %g s (--timeout)",
+			 (double)m->cfg->timeout_ms / 1000);
 	else if (reason == END_TRIPLE_FAULT || reason == END_KVM_FAILED)
 		snprintf(sentence, sizeof(sentence), "%s", end->sentence);
 	if (sentence[0])
@@ -345,6 +365,8 @@ static int machine_exit_code(const struct end *end)
 		return EXIT_TRIPLE_FAULT;
 	case END_KVM_FAILED:
 		return EXIT_KVM_FAILED;
+	case END_TIMEOUT:
+		return EXIT_TIMEOUT;
 	case END_SIGNAL:
 		return EXIT_SIGNAL_BASE + end->signal;
 	}
@@ -369,13 +391,17 @@ static void machine_log_nets(struct machine *m)
 static int machine_run(struct machine *m, struct err *err)
 {
 	enum end_reason end;
-	log_info("kernel: %s", boot_image_how(m->backends.image));
-	log_info("command line: %s", m->cmdline);
+	if (m->backends.image) {
+		log_info("kernel: %s", boot_image_how(m->backends.image));
+		log_info("command line: %s", m->cmdline);
+	}
 	machine_log_nets(m);
 
 	int error = machine_open_signals(m, err);
 	if (!error)
 		error = machine_open_front(m, err);
+	if (!error)
+		error = machine_start_timeout(m, err);
 	do {
 		if (!error)
 			error = machine_run_once(m, err);
@@ -386,6 +412,7 @@ static int machine_run(struct machine *m, struct err *err)
 
 	machine_close_front(m);
 	machine_close_signals(m);
+	evloop_timer_destroy(m->timeout);
 	if (error)
 		return EXIT_NOT_STARTED;
 	machine_tell_end(m);

@@ -2,7 +2,7 @@
  * The board: which chip sits at which port, address and interrupt. Everything is wired here and
  * nowhere else.
  */
-#include "pc.h"
+#include "pc_parts.h"
 
 #include "vhost.h"
 
@@ -13,6 +13,7 @@
 #include <tinyvm/block.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/err.h>
+#include <tinyvm/evloop.h>
 #include <tinyvm/fs.h>
 #include <tinyvm/gmem.h>
 #include <tinyvm/kvm.h>
@@ -55,26 +56,25 @@ static int pc_entropy(void *ctx, void *buf, size_t len)
 	return 0;
 }
 
-/* An input of KVM's interrupt controllers; goes nowhere on a board without a VM. */
-static struct irq_line pc_gsi(const struct pc *pc, unsigned gsi)
+struct irq_line pc_gsi(const struct pc *pc, unsigned gsi)
 {
 	if (!pc->vm)
 		return (struct irq_line){.n = gsi};
 	return (struct irq_line){.set = kvm_vm_set_irq, .ctx = pc->vm, .n = gsi};
 }
 
-static void pc_own(struct pc *pc, struct device *dev)
+void pc_own(struct pc *pc, struct device *dev)
 {
 	pc->device[pc->device_count++] = dev;
 }
 
-static int pc_add_ports(struct pc *pc, struct device *dev, uint16_t port, unsigned count,
-			const struct bus_ops *ops, struct err *err)
+int pc_add_ports(struct pc *pc, struct device *dev, uint16_t port, unsigned count,
+		 const struct bus_ops *ops, struct err *err)
 {
 	return bus_add(pc->pio, port, port + count - 1u, ops, dev, dev, err);
 }
 
-static int pc_no_memory(struct err *err)
+int pc_no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "not enough host memory for the devices");
 }
@@ -96,26 +96,36 @@ static int pc_add_cmos(struct pc *pc, struct clock clock, struct err *err)
 {
 	uint64_t size = gmem_size(pc->gm);
 	uint64_t low = size < GMEM_HOLE_START ? size : GMEM_HOLE_START;
-	const struct cmos_config cfg = {
+	struct cmos_config cfg = {
 		.clock = clock,
 		.ram_below_4g = low,
 		.ram_above_4g = size - low,
 	};
 	struct device *dev;
+	if (pc->cfg->is_pc)
+		pc_legacy_cmos(pc, &cfg);
 	if (cmos_create(&dev, &cfg) != 0)
 		return pc_no_memory(err);
 	pc_own(pc, dev);
+	if (pc->cfg->is_pc)
+		evloop_timer_bind(pc->legacy.rtc_timer, cmos_expired, dev, dev);
 	pc->acpi.cmos_base = BOARD_CMOS_PORT;
 	return pc_add_ports(pc, dev, BOARD_CMOS_PORT, CMOS_PORTS, &cmos_bus_ops, err);
 }
 
-static int pc_add_i8042(struct pc *pc, struct err *err)
+static int pc_add_i8042(struct pc *pc, struct clock clock, struct err *err)
 {
-	const struct i8042_config cfg = {.power = pc->events.power};
+	struct i8042_config cfg = {.power = pc->events.power};
 	struct device *dev;
+	if (pc->cfg->is_pc)
+		pc_legacy_i8042(pc, clock, &cfg);
 	if (i8042_create(&dev, &cfg) != 0)
 		return pc_no_memory(err);
 	pc_own(pc, dev);
+	if (pc->cfg->is_pc) {
+		pc->legacy.i8042 = dev;
+		evloop_timer_bind(pc->legacy.keyboard_timer, i8042_expired, dev, dev);
+	}
 	int error = pc_add_ports(pc, dev, BOARD_I8042_DATA_PORT, 1, &i8042_data_bus_ops, err);
 	if (!error)
 		error = pc_add_ports(pc, dev, BOARD_I8042_COMMAND_PORT, 1, &i8042_command_bus_ops,
@@ -152,12 +162,14 @@ static int pc_add_pvpanic(struct pc *pc, struct err *err)
 
 static int pc_add_pci_host(struct pc *pc, struct err *err)
 {
-	const struct pci_host_config cfg = {
+	struct pci_host_config cfg = {
 		.mmio_base = BOARD_PCI_MMIO_BASE,
 		.mmio_last = BOARD_PCI_MMIO_LAST,
 		.ecam_base = BOARD_ECAM_BASE,
 	};
 	struct device *dev;
+	if (pc->cfg->is_pc)
+		pc_legacy_pci(&cfg);
 	int error = pci_host_create(&dev, &pc->pci, &cfg, pc->pio, pc->mmio, err);
 	if (error)
 		return error;
@@ -170,7 +182,7 @@ static int pc_add_pci_host(struct pc *pc, struct err *err)
 	return 0;
 }
 
-/* Slot @n + 1 of bus 0. */
+/* The slot after the bridge's, and after the chip set's of a PC. */
 static int pc_attach_pci(struct pc *pc, struct pc_virtio *v, unsigned n, struct kick_sink kick,
 			 struct err *err)
 {
@@ -182,7 +194,7 @@ static int pc_attach_pci(struct pc *pc, struct pc_virtio *v, unsigned n, struct 
 			.update = kvm_msi_update, .raise = kvm_msi_raise, .ctx = v->msi};
 	}
 
-	unsigned slot = n + 1;
+	unsigned slot = n + 1 + (pc->cfg->is_pc ? BOARD_PIIX_SLOT : 0);
 	unsigned gsi = BOARD_PCI_INTX_GSI + slot % BOARD_PCI_INTX_COUNT;
 	struct pci_func *func;
 	if (virtio_pci_attach(v->vd, &func, wired_or_line(&pc->irqs, gsi, n), sink, kick) != 0)
@@ -340,7 +352,7 @@ static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 	struct virtio_device *vd;
 	int error = 0;
 
-	for (unsigned i = 0; i < pc->cfg->disk_count && !error; i++)
+	for (unsigned i = 0; i < pc->cfg->disk_count && !error && !pc->cfg->is_pc; i++)
 		error = pc_add_disk(pc, i, err);
 	for (unsigned i = 0; i < pc->cfg->net_count && !error; i++)
 		error = pc_add_net(pc, i, err);
@@ -363,20 +375,29 @@ static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 	return pc_add_virtio(pc, vd, err);
 }
 
+static struct clock pc_clock(void)
+{
+	return (struct clock){.monotonic_ns = pc_monotonic_ns, .realtime_ns = pc_realtime_ns};
+}
+
 static int pc_add_devices(struct pc *pc, struct err *err)
 {
-	const struct clock clock = {.monotonic_ns = pc_monotonic_ns, .realtime_ns = pc_realtime_ns};
-	int error = pc_add_serial(pc, err);
+	const struct clock clock = pc_clock();
+	int error = pc->cfg->is_pc ? pc_add_legacy(pc, clock, err) : 0;
+	if (!error)
+		error = pc_add_serial(pc, err);
 	if (!error)
 		error = pc_add_cmos(pc, clock, err);
 	if (!error)
-		error = pc_add_i8042(pc, err);
+		error = pc_add_i8042(pc, clock, err);
 	if (!error)
 		error = pc_add_pm(pc, clock, err);
 	if (!error)
 		error = pc_add_pvpanic(pc, err);
 	if (!error && pc->cfg->transport == TRANSPORT_PCI)
 		error = pc_add_pci_host(pc, err);
+	if (!error && pc->cfg->is_pc)
+		error = pc_add_drives(pc, err);
 	if (!error)
 		error = pc_add_virtio_devices(pc, err);
 	if (!error && pc->pci)
@@ -412,7 +433,7 @@ static void pc_ended(void *ctx, enum kvm_end end, const char *sentence)
 
 static int pc_create_vm(struct pc *pc, struct err *err)
 {
-	const struct kvm_config cfg = {
+	struct kvm_config cfg = {
 		.gm = pc->gm,
 		.cpus = pc->cfg->cpus,
 		.pio = pc->pio,
@@ -420,6 +441,8 @@ static int pc_create_vm(struct pc *pc, struct err *err)
 		.ended = pc_ended,
 		.ctx = pc,
 	};
+	if (pc->cfg->is_pc)
+		pc_legacy_memory(pc, &cfg);
 	int error = kvm_vm_create(&pc->vm, &cfg, err);
 	if (error)
 		return error;
@@ -446,6 +469,8 @@ int pc_create(struct pc *pc, const struct config *cfg, struct backends *backends
 		error = pc_add_devices(pc, err);
 	if (!error)
 		error = pc_build_tables(pc, err);
+	if (!error && cfg->is_pc)
+		error = pc_add_bios(pc, pc_clock(), err);
 	if (error)
 		pc_destroy(pc);
 	return error;
@@ -464,6 +489,8 @@ int pc_load(struct pc *pc, const char *cmdline, struct err *err)
 		.reserved_count = pc->pci ? 2 : 1,
 	};
 	struct boot_entry entry;
+	if (pc->cfg->is_pc)
+		return 0; /* at its reset vector */
 	int error = boot_linux_load(pc->gm, &boot, &entry, err);
 	if (!error && pc->vm)
 		error = kvm_vm_set_entry(pc->vm, &entry, err);
@@ -476,7 +503,7 @@ void pc_destroy(struct pc *pc)
 		kvm_vm_stop(pc->vm);
 	for (unsigned i = 0; i < pc->device_count; i++)
 		device_quiesce(pc->device[i]);
-	for (unsigned i = 0; i < pc->cfg->disk_count; i++)
+	for (unsigned i = 0; i < pc->cfg->disk_count && !pc->cfg->is_pc; i++)
 		if (pc->backends->disk[i])
 			pc->backends->disk[i]->ops->attach(pc->backends->disk[i], NULL, NULL);
 	for (unsigned i = 0; i < pc->cfg->net_count; i++)
@@ -485,8 +512,10 @@ void pc_destroy(struct pc *pc)
 	for (unsigned i = 0; i < pc->cfg->share_count; i++)
 		if (pc->backends->share[i])
 			pc->backends->share[i]->ops->attach(pc->backends->share[i], NULL, NULL);
+	pc_legacy_detach(pc);
 	while (pc->device_count)
 		device_destroy(pc->device[--pc->device_count]);
+	pc_legacy_destroy(pc);
 	for (unsigned i = 0; i < pc->virtio_count; i++) {
 		vhost_card_destroy(pc->virtio[i].vhost);
 		doorbells_destroy(pc->virtio[i].doorbells);

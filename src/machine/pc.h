@@ -14,6 +14,8 @@
 
 struct block;
 struct bus;
+struct evloop_timer;
+struct screen;
 struct chardev;
 struct evloop;
 struct fs;
@@ -30,6 +32,8 @@ struct virtio_device;
  * @net:     cfg->net_count of them
  * @share:   cfg->share_count of them
  * @port:    what cfg->port leads to, NULL for nothing
+ * @floppy, @cdrom: of the PC; @disk_geometry: of its disks, as INT 13h tells it
+ * @bios:    the PC's firmware, @bios_size bytes, page aligned
  */
 struct backends {
 	struct evloop *loop;
@@ -39,16 +43,23 @@ struct backends {
 	struct netcard net[CONFIG_NET_MAX];
 	struct fs *share[CONFIG_SHARE_MAX];
 	struct chardev *port;
+	struct block *floppy[CONFIG_FLOPPY_MAX];
+	struct block *cdrom[CONFIG_CDROM_MAX];
+	struct config_geometry disk_geometry[CONFIG_IDE_MAX];
+	const uint8_t *bios;
+	size_t bios_size;
 };
 
 /**
  * struct pc_events - what the board tells the machine, on a vCPU's thread
  * @power: a chip asked for it
  * @ended: as in struct kvm_config
+ * @keyboard_drained: the keyboard takes keys again that it refused; its lock is held
  */
 struct pc_events {
 	struct power_sink power;
 	void (*ended)(void *ctx, int kvm_end, const char *sentence);
+	void (*keyboard_drained)(void *ctx);
 	void *ctx;
 };
 
@@ -60,6 +71,24 @@ struct pc_virtio {
 	struct doorbells *doorbells;
 	struct kvm_msi *msi;
 	struct vhost_card *vhost;
+};
+
+/* A drive of the PC: the disk image, and the controller whose lock guards it. */
+struct pc_drive {
+	struct device *dev;
+	struct block *blk;
+};
+#define PC_DRIVE_MAX (CONFIG_FLOPPY_MAX + CONFIG_IDE_MAX)
+
+/**
+ * struct pc_legacy - what only the PC has
+ */
+struct pc_legacy {
+	struct device *vga, *i8042;
+	struct evloop_timer *rtc_timer, *keyboard_timer;
+	struct device floppies;
+	struct pc_drive drive[PC_DRIVE_MAX];
+	unsigned drive_count;
 };
 
 /**
@@ -83,6 +112,7 @@ struct pc {
 	unsigned virtio_count;
 	struct acpi_board acpi;
 	struct boot_reserved reserved[2];
+	struct pc_legacy legacy;
 };
 
 /**
@@ -96,6 +126,14 @@ int pc_create(struct pc *pc, const struct config *cfg, struct backends *backends
 /* Loads the kernel and sets the boot processor on its entry. */
 int pc_load(struct pc *pc, const char *cmdline, struct err *err)
 	__attribute__((warn_unused_result));
+
+/*
+ * The PC's keyboard and screen. pc_key(): as i8042_key(). pc_has_key_room(): is there room for two
+ * more keys where the BIOS keeps them until somebody asks? Context: no device's lock held.
+ */
+bool pc_key(void *pc, uint16_t code, bool is_down);
+bool pc_has_key_room(void *pc);
+void pc_take_screen(void *pc, struct screen *screen);
 
 /* The machine is stopped; finishes disk requests in flight. A half-built board is fine. */
 void pc_destroy(struct pc *pc);
