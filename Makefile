@@ -11,7 +11,7 @@ FOLDERS := machine kvm boot initramfs oci run virtio pci legacy block net fs cha
 
 WARN    := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wwrite-strings -Wformat=2 -Werror
-PKGS    := zlib
+PKGS    := zlib ncursesw
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config $(if $(STATIC),--static) --libs $(PKGS))
 

@@ -3,6 +3,7 @@
 #define TINYVM_TTY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /**
@@ -23,6 +24,15 @@ bool tty_is_foreground(int fd);
  * Context: one terminal a process; not thread-safe.
  */
 int tty_raw(int fd) __attribute__((warn_unused_result));
+
+/* The same for a terminal that is only written to: Ctrl-C and its like still make signals. */
+int tty_raw_output(int fd) __attribute__((warn_unused_result));
+
+/*
+ * @bytes, up to 256, are written to the terminal, too, when it has to be brought back by one of
+ * those ways: what makes its cursor and its old content visible again. None when @len is 0.
+ */
+void tty_set_farewell(const void *bytes, size_t len);
 
 /* Undo tty_raw(), and its hooks; nothing when it was not called. */
 void tty_restore(void);

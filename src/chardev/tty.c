@@ -24,12 +24,16 @@ static const int crash_signals[] = {
 };
 #define CRASH_SIGNALS (sizeof(crash_signals) / sizeof(crash_signals[0]))
 
+#define FAREWELL_MAX 256
+
 /*
  * What signal handlers and atexit() need to find without an argument. The one global state beside
- * the log level, for that reason; written by tty_raw() and tty_restore() only.
+ * the log level, for that reason; written by the functions of tty.h only.
  */
 static struct {
 	volatile sig_atomic_t is_raw;
+	volatile sig_atomic_t farewell_len;
+	char farewell[FAREWELL_MAX];
 	bool is_hooked;
 	bool is_at_exit;
 	int fd;
@@ -45,6 +49,17 @@ bool tty_is_foreground(int fd)
 	return pgrp < 0 || pgrp == getpgrp();
 }
 
+/* Async-signal-safe. What a stuck terminal does not take is lost: nobody can wait for it here. */
+static void tty_say_farewell(int fd)
+{
+	size_t len = (size_t)rescue.farewell_len;
+	rescue.farewell_len = 0;
+	/* A terminal that was opened to be read only is standard output, too, or has no picture. */
+	if (len && write(fd, rescue.farewell, len) < 0 &&
+	    write(STDOUT_FILENO, rescue.farewell, len) < 0)
+		return;
+}
+
 /* Async-signal-safe. */
 static void tty_rescue(void)
 {
@@ -52,8 +67,10 @@ static void tty_rescue(void)
 		return;
 	rescue.is_raw = 0;
 	/* In the background the terminal is the shell's already, and touching it would stop us. */
-	if (tty_is_foreground(rescue.fd))
-		tcsetattr(rescue.fd, TCSANOW, &rescue.saved);
+	if (!tty_is_foreground(rescue.fd))
+		return;
+	tty_say_farewell(rescue.fd);
+	tcsetattr(rescue.fd, TCSANOW, &rescue.saved);
 }
 
 static void tty_crashed(int signo, siginfo_t *info, void *context)
@@ -112,8 +129,10 @@ __attribute__((noreturn)) static void tty_guard(int tty, int pipe)
 	close_range(STDERR_FILENO, ~0u, 0);
 	while (read(STDOUT_FILENO, &byte, 1) < 0 && errno == EINTR)
 		;
-	if (tty_is_still_raw(STDIN_FILENO))
+	if (tty_is_still_raw(STDIN_FILENO)) {
+		tty_say_farewell(STDIN_FILENO);
 		tcsetattr(STDIN_FILENO, TCSANOW, &rescue.saved);
+	}
 	_exit(0);
 }
 
@@ -147,7 +166,17 @@ static void tty_end_guard(void)
 	rescue.guard = 0;
 }
 
-int tty_raw(int fd)
+void tty_set_farewell(const void *bytes, size_t len)
+{
+	rescue.farewell_len = 0;
+	if (!len || len > FAREWELL_MAX)
+		return;
+	memcpy(rescue.farewell, bytes, len);
+	rescue.farewell_len = (sig_atomic_t)len;
+}
+
+/* @keep: flags of c_lflag that stay. */
+static int tty_set_raw(int fd, tcflag_t keep)
 {
 	if (!tty_is_foreground(fd))
 		return -EAGAIN;
@@ -159,12 +188,23 @@ int tty_raw(int fd)
 		cfmakeraw(&rescue.raw);
 		rescue.raw.c_cc[VMIN] = 1;
 		rescue.raw.c_cc[VTIME] = 0;
+		rescue.raw.c_lflag |= rescue.saved.c_lflag & keep;
 		tty_hook();
 		if (rescue.guard <= 0)
 			tty_start_guard();
 		rescue.is_raw = 1;
 	}
 	return tcsetattr(fd, TCSANOW, &rescue.raw) == 0 ? 0 : -errno;
+}
+
+int tty_raw(int fd)
+{
+	return tty_set_raw(fd, 0);
+}
+
+int tty_raw_output(int fd)
+{
+	return tty_set_raw(fd, ISIG);
 }
 
 void tty_restore(void)

@@ -334,7 +334,7 @@ bool tui_input_next(struct tui_input *in, bool is_late, struct tui_stroke *ret_s
 		/* A sequence that fills the buffer is none. */
 		bool is_over = is_late || in->pending_len == TUI_PENDING_MAX;
 
-		if (in->pending[0] == ESC) {
+		if (in->pending[0] == ESC && !in->is_plain) {
 			found = tui_find_sequence(in, in->pending, in->pending_len, &stroke, &used);
 			if (found == FOUND_OTHER || (found == FOUND_PART && is_over))
 				found = tui_find_alt(in, is_over, &stroke, &used);

@@ -24,6 +24,7 @@ struct tui_stroke {
 /**
  * struct tui_input - bytes on their way to strokes
  * @sequence: what the terminal's description has for its keys
+ * @is_plain: from a pipe or a file: every byte is a character's, ESC too
  * @pending: bytes that no stroke has been made of yet
  */
 struct tui_input {
@@ -33,6 +34,7 @@ struct tui_input {
 		unsigned modifiers;
 	} sequence[TUI_SEQUENCES];
 	unsigned sequence_count;
+	bool is_plain;
 	uint8_t pending[TUI_PENDING_MAX];
 	size_t pending_len;
 };

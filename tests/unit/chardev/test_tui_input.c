@@ -144,6 +144,16 @@ static void test_the_terminals_own_sequences_come_first(void)
 	CHECK_STR(strokes(false), "f2");
 }
 
+static void test_a_file_has_no_sequences(void)
+{
+	tui_input_init(&in, no_capability);
+	in.is_plain = true;
+	tui_input_put(&in, (const uint8_t *)"a\033[A\001\xc3", 6);
+	CHECK_STR(strokes(false), "a 0x1b [ A 0x1");
+	tui_input_put(&in, (const uint8_t *)"\xa4", 1);
+	CHECK_STR(strokes(false), "0xe4");
+}
+
 static void test_an_endless_sequence_ends(void)
 {
 	char bytes[TUI_PENDING_MAX + 1];
@@ -195,6 +205,7 @@ int main(void)
 		TEST_CASE(test_what_means_no_key),
 		TEST_CASE(test_a_sequence_in_parts),
 		TEST_CASE(test_the_terminals_own_sequences_come_first),
+		TEST_CASE(test_a_file_has_no_sequences),
 		TEST_CASE(test_an_endless_sequence_ends),
 		TEST_CASE(test_any_bytes_end),
 	};
