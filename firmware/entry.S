@@ -98,19 +98,23 @@ serve:
 	je	3f
 	subw	$BIOS_RAISE, %di
 	jae	raise
-	ret
-2:	sti
-	nop
 	cli
+	ret
+	/*
+	 * From now on they stay on during the OUT too: an interpreting KVM may not look for them
+	 * between two instructions, but does after an exit.
+	 */
+2:	sti
 	jmp	1b
 3:	sti
 	hlt
-	cli
 	jmp	1b
-4:	ret
+4:	cli
+	ret
 
 /* INT di, as an INT instruction would. */
 raise:
+	cli
 	shlw	$2, %di
 	xorw	%ax, %ax
 	movw	%ax, %es

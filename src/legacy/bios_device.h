@@ -131,13 +131,11 @@ struct bios_eltorito {
  * @frame: whose call it is, 0 for nobody's
  * @sent, @acked: bytes of the command
  * @got:   bytes of the answer, in @reply
- * @config: of the controller, to be restored
  */
 struct bios_mouse_talk {
 	gpa_t frame;
 	uint8_t sent, acked, got;
 	uint8_t reply[3];
-	uint8_t config;
 };
 
 /**

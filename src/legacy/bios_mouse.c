@@ -13,12 +13,12 @@
 #define I8042_COMMAND	 0x64
 #define STATUS_FULL	 0x01
 #define STATUS_MOUSE	 0x20
-#define CONTROLLER_READ	 0x20
 #define CONTROLLER_WRITE 0x60
 #define CONTROLLER_TEST	 0xa9
 #define CONTROLLER_MOUSE 0xd4
 #define KEYBOARD_OFF	 0xad
 #define KEYBOARD_ON	 0xae
+#define CONFIG_KEYBOARD	 0x45 /* translate, tested, IRQ 1; */
 #define CONFIG_MOUSE_IRQ 0x02
 #define CONFIG_MOUSE_OFF 0x20
 
@@ -36,6 +36,7 @@
 #define ANSWER_NS	 (NS_PER_S / 2)
 
 #define FLAGS_GATHERED 0x0007
+#define FLAGS_ON       0x4000
 #define FLAGS_HANDLER  0x8000
 #define PACKET_BYTES   3
 #define PACKET_FIRST   0x08 /* always set in a packet's first byte */
@@ -55,16 +56,11 @@ static unsigned bios_mouse_return(struct bios_frame *f, uint8_t status)
 	return BIOS_DONE;
 }
 
-static uint8_t bios_mouse_config(struct bios *b)
-{
-	bios_out8(b, I8042_COMMAND, CONTROLLER_READ);
-	return bios_in8(b, I8042_DATA);
-}
-
-static void bios_mouse_set_config(struct bios *b, uint8_t config)
+/* Never read: the controller's answer would come with a keyboard interrupt, and pass for a key. */
+static void bios_mouse_configure(struct bios *b, uint8_t mouse_bits)
 {
 	bios_out8(b, I8042_COMMAND, CONTROLLER_WRITE);
-	bios_out8(b, I8042_DATA, config);
+	bios_out8(b, I8042_DATA, CONFIG_KEYBOARD | mouse_bits);
 }
 
 bool bios_mouse_is_there(struct bios *b)
@@ -77,14 +73,14 @@ static void bios_mouse_begin(struct bios *b)
 {
 	b->mouse = (struct bios_mouse_talk){.frame = b->frame};
 	bios_out8(b, I8042_COMMAND, KEYBOARD_OFF);
-	b->mouse.config = bios_mouse_config(b);
-	bios_mouse_set_config(b, b->mouse.config & ~(CONFIG_MOUSE_IRQ | CONFIG_MOUSE_OFF));
+	bios_mouse_configure(b, 0);
 }
 
 static void bios_mouse_end(struct bios *b)
 {
+	bool is_on = bios_peek16(b, EBDA(EBDA_MOUSE_FLAGS)) & FLAGS_ON;
 	b->mouse.frame = 0;
-	bios_mouse_set_config(b, b->mouse.config);
+	bios_mouse_configure(b, is_on ? CONFIG_MOUSE_IRQ : CONFIG_MOUSE_OFF);
 	bios_out8(b, I8042_COMMAND, KEYBOARD_ON);
 	bios_wait_end(b);
 }
@@ -149,13 +145,10 @@ static unsigned bios_mouse_enable(struct bios *b, struct bios_frame *f)
 		return bios_mouse_return(f, MOUSE_BAD_INPUT);
 	if (is_on && !(bios_peek16(b, flags) & FLAGS_HANDLER))
 		return bios_mouse_return(f, MOUSE_NO_HANDLER);
-	unsigned result = bios_mouse_tell(b, f, is_on ? MOUSE_ON : MOUSE_OFF, -1);
-	if (result != BIOS_DONE)
-		return result;
-	uint8_t config = bios_mouse_config(b) & ~(CONFIG_MOUSE_IRQ | CONFIG_MOUSE_OFF);
-	bios_mouse_set_config(b, config | (is_on ? CONFIG_MOUSE_IRQ : CONFIG_MOUSE_OFF));
-	bios_poke16(b, flags, bios_peek16(b, flags) & ~FLAGS_GATHERED);
-	return result;
+	/* What the controller is to do when the mouse has answered. */
+	uint16_t kept = bios_peek16(b, flags) & FLAGS_HANDLER;
+	bios_poke16(b, flags, (uint16_t)(kept | (is_on ? FLAGS_ON : 0)));
+	return bios_mouse_tell(b, f, is_on ? MOUSE_ON : MOUSE_OFF, -1);
 }
 
 static unsigned bios_mouse_rate(struct bios *b, struct bios_frame *f)
@@ -208,7 +201,8 @@ static unsigned bios_mouse_set_handler(struct bios *b, struct bios_frame *f)
 {
 	uint32_t handler = bios_far(f->es, bios_word(f->ebx));
 	bios_poke32(b, EBDA(EBDA_MOUSE_CALL), handler);
-	bios_poke16(b, EBDA(EBDA_MOUSE_FLAGS), handler ? FLAGS_HANDLER : 0);
+	uint16_t kept = bios_peek16(b, EBDA(EBDA_MOUSE_FLAGS)) & FLAGS_ON;
+	bios_poke16(b, EBDA(EBDA_MOUSE_FLAGS), kept | (handler ? FLAGS_HANDLER : 0));
 	return bios_mouse_return(f, MOUSE_OK);
 }
 
