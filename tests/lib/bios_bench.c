@@ -8,55 +8,7 @@
 
 #define AGAIN_MAX 100000
 
-/* In the place of src/legacy/bios_services.h's: video that only keeps what is printed. */
-struct bios;
-const struct bios_config *bios_cfg(const struct bios *b);
-unsigned bios_video(struct bios *b, struct bios_frame *f);
-void bios_video_post(struct bios *b);
-void bios_video_print(struct bios *b, const char *text);
-
-unsigned bios_video(struct bios *b, struct bios_frame *f)
-{
-	(void)b, (void)f;
-	return BIOS_DONE;
-}
-
-void bios_video_post(struct bios *b)
-{
-	(void)b;
-}
-
-void bios_video_print(struct bios *b, const char *text)
-{
-	struct bios_bench *bench = bios_cfg(b)->ctx;
-	size_t len = strnlen(text, sizeof(bench->screen) - 1 - bench->screen_len);
-	memcpy(bench->screen + bench->screen_len, text, len);
-	bench->screen_len += len;
-}
 #define COM1_PORT 0x3f8
-
-static uint64_t window_read(void *ctx, uint64_t off, unsigned size)
-{
-	struct bios_bench *bench = ctx;
-	(void)size;
-	return bench->video[off];
-}
-
-static void window_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
-{
-	struct bios_bench *bench = ctx;
-	(void)size;
-	bench->video[off] = (uint8_t)value;
-}
-
-static const struct bus_ops window_ops = {
-	.sizes = BUS_SIZE_1, .read = window_read, .write = window_write};
-
-static void window_destroy(struct device *dev)
-{
-	free(dev);
-}
-static const struct device_ops window_device_ops = {.type = "window", .destroy = window_destroy};
 
 static void bench_submit(void *ctx, struct block_req *req)
 {
@@ -130,16 +82,16 @@ static void bench_add_chips(struct bios_bench *bench)
 	int rc = cmos_create(&bench->cmos, &cmos);
 	rc |= i8042_create(&bench->i8042, &i8042);
 	rc |= serial_create(&bench->serial, "com1", (struct irq_line){0}, &bench->terminal.cd);
+	rc |= vga_create(&bench->vga, bench->cfg.gm, clock, (struct vga_window){0});
 	assert(rc == 0);
 	bench_add(bench->pio, 0x70, CMOS_PORTS, &cmos_bus_ops, bench->cmos, bench->cmos);
 	bench_add(bench->pio, 0x60, 1, &i8042_data_bus_ops, bench->i8042, bench->i8042);
 	bench_add(bench->pio, 0x64, 1, &i8042_command_bus_ops, bench->i8042, bench->i8042);
 	bench_add(bench->pio, COM1_PORT, SERIAL_PORTS, &serial_bus_ops, bench->serial,
 		  bench->serial);
-	bench->window = calloc(1, sizeof(*bench->window));
-	assert(bench->window);
-	device_init(bench->window, &window_device_ops, "window");
-	bench_add(bench->mmio, VGA_MEMORY_BASE, VGA_MEMORY_SIZE, &window_ops, bench, bench->window);
+	bench_add(bench->pio, VGA_PORT_BASE, VGA_PORTS, &vga_port_bus_ops, bench->vga, bench->vga);
+	bench_add(bench->mmio, VGA_MEMORY_BASE, VGA_MEMORY_SIZE, &vga_memory_bus_ops, bench->vga,
+		  bench->vga);
 }
 
 void bios_bench_start(struct bios_bench *bench)
@@ -171,7 +123,7 @@ void bios_bench_end(struct bios_bench *bench)
 	device_destroy(bench->cmos);
 	device_destroy(bench->i8042);
 	device_destroy(bench->serial);
-	device_destroy(bench->window);
+	device_destroy(bench->vga);
 	bus_destroy(bench->pio);
 	bus_destroy(bench->mmio);
 	gmem_destroy(bench->cfg.gm);
@@ -193,6 +145,20 @@ void bios_bench_call(struct bios_bench *bench, unsigned service, struct bios_fra
 	do
 		bios_bench_out(bench, service, f);
 	while (f->result == BIOS_AGAIN && n++ < AGAIN_MAX);
+}
+
+uint8_t bios_bench_video(struct bios_bench *bench, gpa_t gpa)
+{
+	uint8_t value;
+	bus_read(bench->mmio, gpa, &value, 1);
+	return value;
+}
+
+const char *bios_bench_screen(struct bios_bench *bench)
+{
+	for (unsigned i = 0; i < sizeof(bench->screen) - 1; i++)
+		bench->screen[i] = (char)bios_bench_video(bench, VGA_TEXT_BASE + i * 2);
+	return bench->screen;
 }
 
 uint64_t bios_bench_peek(struct bios_bench *bench, gpa_t gpa, unsigned bytes)

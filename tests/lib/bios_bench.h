@@ -1,6 +1,6 @@
 /*
  * A machine for the BIOS's services: 2 MiB of RAM, clock, keyboard controller, a serial port, a
- * window of video memory, and disks in memory. Calls are made as the ROM's stubs make them.
+ * VGA, and disks in memory. Calls are made as the ROM's stubs make them.
  */
 #ifndef BIOS_BENCH_H
 #define BIOS_BENCH_H
@@ -17,23 +17,18 @@
  * struct bios_bench - the machine
  * @cfg:   fill in what should differ before bios_bench_start()
  * @disk:  of cfg.disk[] of the same index
- * @video: what 0xa0000 to 0xbffff hold
- * @screen: what the BIOS has printed
  * @booted: how often a boot sector was entered, @booted_drive from where
  */
 struct bios_bench {
 	struct bios_config cfg;
-	struct device *dev, *cmos, *i8042, *serial;
+	struct device *dev, *cmos, *i8042, *serial, *vga;
 	struct bus *pio, *mmio;
 	struct fake_clock clock;
 	struct fake_power power;
 	struct fake_irq keyboard_irq, mouse_irq;
 	struct fake_chardev terminal;
 	struct fakeblock disk[BIOS_DISK_MAX];
-	struct device *window;
-	uint8_t video[0x20000];
-	char screen[2048];
-	size_t screen_len;
+	char screen[80 * 25 + 1];
 	unsigned booted, booted_drive;
 };
 
@@ -50,6 +45,12 @@ struct device *bios_bench_create(void *bench);
 /* One OUT with @f on the stack; bios_bench_call() again for as long as it says BIOS_AGAIN. */
 void bios_bench_out(struct bios_bench *bench, unsigned service, struct bios_frame *f);
 void bios_bench_call(struct bios_bench *bench, unsigned service, struct bios_frame *f);
+
+/* What is on the text screen, line after line. */
+const char *bios_bench_screen(struct bios_bench *bench);
+
+/* A byte of the VGA's window, as a processor reads it. */
+uint8_t bios_bench_video(struct bios_bench *bench, gpa_t gpa);
 
 /* Guest memory, little-endian. */
 uint64_t bios_bench_peek(struct bios_bench *bench, gpa_t gpa, unsigned bytes);

@@ -364,7 +364,7 @@ WITH_DEVICE(test_buffers_anywhere_harm_nothing)
 	f = (struct bios_frame){.eax = 0x0201, .ecx = 0x0003, .edx = 0x80, .es = 0xb800};
 	bios_bench_call(&bench, 0x13, &f); /* onto the screen */
 	CHECK_EQ(f.eax, 0x0001);
-	CHECK_EQ(bench.video[0x18000 + 511], 2 ^ 0x55);
+	CHECK_EQ(bios_bench_video(&bench, 0xb8000 + 511), 2 ^ 0x55);
 	/* Far over the end of RAM, there and back */
 	packet(24, 1, 7);
 	bios_bench_poke(&bench, PACKET + 4, 0xffffffff, 4);

@@ -336,7 +336,7 @@ WITH_DEVICE(test_blocks_move_anywhere)
 	f.ecx = 0x8000;
 	move_table(0x180000, 0xb8000); /* onto the screen */
 	CHECK_EQ(call(0x15, 0x8700), 0);
-	CHECK_EQ(bench.video[0x18000], 0x88);
+	CHECK_EQ(bios_bench_video(&bench, 0xb8000), 0x88);
 	move_table(0xff000000, 0x40000); /* from nowhere */
 	CHECK_EQ(call(0x15, 0x8700), 0);
 	CHECK_EQ(peek(0x40000, 8), UINT64_MAX);
