@@ -18,15 +18,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUF_SIZE   (1u << 20)
+#define BUF_SIZE   (256u << 10)
 #define INODE_SIZE sizeof(struct erofs_inode)
 #define META_FIRST INODE_SIZE /* no inode has the number 0 */
 
 int erofs_begin(struct erofs *image, int fd)
 {
-	*image = (struct erofs){.fd = fd, .buf = calloc(1, BUF_SIZE)};
+	*image = (struct erofs){.fd = fd, .buf = malloc(BUF_SIZE)};
 	if (!image->buf)
 		return -ENOMEM;
+	memset(image->buf, 0, EROFS_BLOCK_SIZE);
 	image->at = image->held = EROFS_BLOCK_SIZE;
 	return 0;
 }

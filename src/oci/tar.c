@@ -42,17 +42,18 @@ struct tar {
 	unsigned has;
 	bool is_over;
 	struct tar_entry entry;
+	char why[TAR_WHY_MAX];
 	char path[TAR_PATH_MAX];
 	char target[TAR_PATH_MAX];
 	uint8_t xattrs[TAR_XATTRS_MAX];
-	char why[TAR_WHY_MAX];
 };
 
 int tar_open(struct tar **ret_tar, const struct tar_source *source)
 {
-	struct tar *tar = calloc(1, sizeof(*tar));
+	struct tar *tar = malloc(sizeof(*tar));
 	if (!tar)
 		return -ENOMEM;
+	memset(tar, 0, offsetof(struct tar, path)); /* of the rest, only what was written is read */
 	tar->source = *source;
 	*ret_tar = tar;
 	return 0;
