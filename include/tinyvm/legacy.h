@@ -109,6 +109,12 @@ void i8042_expired(void *dev);
 bool i8042_key(struct device *dev, uint16_t code, bool is_down);
 
 /*
+ * Has the guest read all that the keyboard has sent, with the keyboard enabled? Who waits for this
+ * before the next key loses none. Context: the device's lock held.
+ */
+bool i8042_is_read(struct device *dev);
+
+/*
  * The mouse moved (counts; y grows upwards, z, the wheel, towards the user) or its buttons changed:
  * bit 0 left, 1 right, 2 middle.
  */

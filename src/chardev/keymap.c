@@ -1,7 +1,7 @@
 /*
  * Characters and names of keys to the scan codes of set 1 (IBM PS/2 Hardware Interface Technical
- * Reference, Keyboards; the US layout). Left out: Pause, whose sequence has three bytes and no
- * break code, and the fake shifts around Print Screen and the grey keys, which no system needs.
+ * Reference, Keyboards; the US layout). Pause and Print Screen have codes of their own, of which
+ * the keyboard makes the sequences that they have.
  */
 #include <string.h>
 #include <strings.h>

@@ -367,6 +367,14 @@ bool i8042_key(struct device *dev, uint16_t code, bool is_down)
 	return is_taken;
 }
 
+bool i8042_is_read(struct device *dev)
+{
+	const struct i8042 *k = (struct i8042 *)dev;
+	bool is_in_buffer = k->status & STS_OBF && k->is_device_byte && !(k->status & STS_AUX);
+	return k->keyboard.is_scanning && !k->keyboard.keys.len && !is_in_buffer &&
+	       !(k->is_aside && !k->is_aside_aux);
+}
+
 void i8042_mouse(struct device *dev, int dx, int dy, int dz, unsigned buttons)
 {
 	struct i8042 *k = (struct i8042 *)dev;

@@ -129,9 +129,11 @@ int pc_load(struct pc *pc, const char *cmdline, struct err *err)
 
 /*
  * The PC's keyboard and screen. pc_key(): as i8042_key(). pc_has_key_room(): is there room for two
- * more keys where the BIOS keeps them until somebody asks? Context: no device's lock held.
+ * more keys where the BIOS keeps them until somebody asks? pc_is_keyboard_read(): as
+ * i8042_is_read(). Context: no device's lock held.
  */
 bool pc_key(void *pc, uint16_t code, bool is_down);
+bool pc_is_keyboard_read(void *pc);
 bool pc_has_key_room(void *pc);
 void pc_take_screen(void *pc, struct screen *screen);
 

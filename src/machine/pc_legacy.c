@@ -361,6 +361,17 @@ bool pc_key(void *ctx, uint16_t code, bool is_down)
 	return is_taken;
 }
 
+bool pc_is_keyboard_read(void *ctx)
+{
+	struct pc *pc = ctx;
+	if (!pc->legacy.i8042)
+		return true;
+	device_lock(pc->legacy.i8042);
+	bool is_read = i8042_is_read(pc->legacy.i8042);
+	device_unlock(pc->legacy.i8042);
+	return is_read;
+}
+
 bool pc_has_key_room(void *ctx)
 {
 	const struct pc *pc = ctx;

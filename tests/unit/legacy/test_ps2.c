@@ -526,6 +526,31 @@ WITH_DEVICE(test_mouse_does_not_get_between_the_bytes_of_the_wire)
 	CHECK(!b.mouse_irq.is_high);
 }
 
+WITH_DEVICE(test_keyboard_tells_whether_all_was_read)
+{
+	CHECK(i8042_is_read(b.dev));
+	key(0xe04d);
+	for (unsigned n = 0; n < 4; n++) {
+		CHECK(!i8042_is_read(b.dev));
+		CHECK(status() & 0x01);
+		port60();
+		pass();
+	}
+	CHECK(i8042_is_read(b.dev));
+	i8042_key(b.dev, 0x1e, true);
+	command(b.dev, 0x20); /* the answer pushes the key aside */
+	port60();
+	CHECK(!i8042_is_read(b.dev));
+	take();
+	CHECK(i8042_is_read(b.dev));
+	data(b.dev, 0xf5); /* the keyboard is switched off */
+	take();
+	CHECK(!i8042_is_read(b.dev));
+	data(b.dev, 0xf4);
+	take();
+	CHECK(i8042_is_read(b.dev));
+}
+
 static void scramble(struct device *dev, void *ctx)
 {
 	(void)ctx;
@@ -551,6 +576,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		TEST_CASE(test_keyboard_works_translated_from_the_start),
 		TEST_CASE(test_keyboard_every_key_of_set_1_survives_translation),
+		TEST_CASE(test_keyboard_tells_whether_all_was_read),
 		TEST_CASE(test_keyboard_set_2_untranslated),
 		TEST_CASE(test_keyboard_set_1_untranslated),
 		TEST_CASE(test_keyboard_refuses_set_3),
