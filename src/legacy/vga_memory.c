@@ -17,14 +17,9 @@
 #define ALL_ONES    0xffu
 
 /* One byte in each place where @planes has a bit. */
-static uint32_t vga_spread(unsigned planes)
+static uint32_t vga_spread(uint32_t planes)
 {
-	uint32_t bytes = 0;
-	for (unsigned plane = 0; plane < VGA_PLANES; plane++) {
-		if (planes >> plane & 1)
-			bytes |= 0xffu << 8 * plane;
-	}
-	return bytes;
+	return ((planes & 1) | (planes & 2) << 7 | (planes & 4) << 14 | (planes & 8) << 21) * 0xff;
 }
 
 static uint32_t vga_repeat(uint8_t byte)
