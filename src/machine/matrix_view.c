@@ -82,8 +82,9 @@ void matrix_view_status(struct matrix_view *v, const struct matrix_cell *cells, 
 		return;
 	for (unsigned i = 0; i < count; i++)
 		ended += v->is_ended[i];
-	fprintf(out, "%u of %u done, %u failed; running: ", ended, count,
-		matrix_count(v->run, MATRIX_FAILED));
+	fprintf(out, "%u of %u done, %u failed; %s: ", ended, count,
+		matrix_count(v->run, MATRIX_FAILED),
+		v->run->signal ? "ending (the next Ctrl-C kills)" : "running");
 	for (unsigned i = 0; i < count; i++) {
 		if (!cells[i].pid)
 			continue;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,14 +23,14 @@
  * @path: with symbolic links followed, to be freed
  * @dir:  that it is in, to be freed
  * @mode: it is to have
- * @temp: its name for the time being, "" for none
+ * @temp: its name for the time being, to be freed; NULL for none
  */
 struct result_file {
 	char *path;
 	char *dir;
 	mode_t mode;
 	int fd;
-	char temp[PATH_MAX];
+	char *temp;
 };
 
 /* Return: 0 or -errno. */
@@ -82,29 +81,34 @@ int result_file_check(const char *option, const char *path, struct err *err)
 	return error ? result_file_error(option, path, error, err) : 0;
 }
 
-/* A name that nobody has, for the file: of a new one with @fd < 0, else given to @fd. */
-static int result_file_name(struct result_file *f)
+/* Makes a file of the name f->temp, a new one or the one that is open. Return: 0 or -errno. */
+static int result_file_link(struct result_file *f)
 {
 	char fd_path[32];
-	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", f->fd);
-	for (unsigned i = 0; i < NAME_TRIES; i++) {
-		int len = snprintf(f->temp, sizeof(f->temp), "%s.%d-%u", f->path, getpid(), i);
-		int error = 0;
-		if (len >= (int)sizeof(f->temp))
-			error = -ENAMETOOLONG;
-		else if (f->fd < 0)
-			f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		else if (linkat(AT_FDCWD, fd_path, AT_FDCWD, f->temp, AT_SYMLINK_FOLLOW) != 0)
-			error = -errno;
-		if (f->fd < 0)
-			error = -errno;
-		if (!error)
-			return 0;
-		f->temp[0] = '\0';
-		if (error != -EEXIST)
-			return error;
+	if (f->fd < 0) {
+		f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		return f->fd < 0 ? -errno : 0;
 	}
-	return -EEXIST;
+	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", f->fd);
+	return linkat(AT_FDCWD, fd_path, AT_FDCWD, f->temp, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
+}
+
+/* The same under a name that nobody has, which is left in f->temp. */
+static int result_file_name(struct result_file *f)
+{
+	int error = -EEXIST;
+	for (unsigned i = 0; i < NAME_TRIES && error == -EEXIST; i++) {
+		char *temp;
+		if (asprintf(&temp, "%s.%d-%u", f->path, getpid(), i) < 0)
+			return -ENOMEM;
+		f->temp = temp;
+		error = result_file_link(f);
+		if (error) {
+			f->temp = NULL;
+			free(temp);
+		}
+	}
+	return error;
 }
 
 static int result_file_open(struct result_file *f)
@@ -146,14 +150,15 @@ static int result_file_replace(const char *path, void (*write)(FILE *out, const 
 	}
 	if (!error && fchmod(f.fd, f.mode) != 0)
 		error = -errno;
-	if (!error && !f.temp[0])
+	if (!error && !f.temp)
 		error = result_file_name(&f);
 	if (!error && rename(f.temp, f.path) != 0)
 		error = -errno;
-	if (error && f.temp[0])
+	if (error && f.temp)
 		unlink(f.temp);
 	if (f.fd >= 0)
 		close(f.fd);
+	free(f.temp);
 	free(f.path);
 	free(f.dir);
 	return error;

@@ -197,8 +197,9 @@ static void begin_list(const char *const *words)
 	size_t used = 0;
 	int argc = 0;
 	for (argv[argc++] = (char *)"matrix"; *words; words++) {
-		argv[argc++] = strcpy(copy + used, *words);
-		used += strlen(*words) + 1;
+		size_t size = strlen(*words) + 1;
+		argv[argc++] = memcpy(copy + used, *words, size);
+		used += size;
 	}
 	fflush(stdout);
 	matrix = fork();

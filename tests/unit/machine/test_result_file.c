@@ -26,7 +26,9 @@ static void tear_down(void)
 {
 	char name[512];
 	DIR *d = opendir(dir);
-	for (struct dirent *e; d && (e = readdir(d));) {
+	if (!d)
+		abort();
+	for (struct dirent *e; (e = readdir(d));) {
 		snprintf(name, sizeof(name), "%s/%s", dir, e->d_name);
 		if (e->d_name[0] != '.' && unlink(name) != 0)
 			rmdir(name);
@@ -39,7 +41,9 @@ static unsigned files_in_dir(void)
 {
 	unsigned count = 0;
 	DIR *d = opendir(dir);
-	for (struct dirent *e; d && (e = readdir(d));)
+	if (!d)
+		abort();
+	for (struct dirent *e; (e = readdir(d));)
 		count += e->d_name[0] != '.';
 	closedir(d);
 	return count;
