@@ -24,10 +24,13 @@ struct json {
 struct parser {
 	struct json *json;
 	char *at;
-	unsigned depth;
 };
 
-static int json_parse_value(struct parser *p, const char *key, struct json_value **ret_value);
+/* An array or an object that is not at its end yet; @link: where its next value goes. */
+struct group {
+	struct json_value *value;
+	const struct json_value **link;
+};
 
 static void json_skip_blanks(struct parser *p)
 {
@@ -187,50 +190,12 @@ static int json_parse_word(struct parser *p, struct json_value *value)
 	return json_parse_number(p, value);
 }
 
-static int json_parse_member(struct parser *p, bool is_object, struct json_value **ret_value)
+static bool json_is_group(const struct json_value *value)
 {
-	const char *key = NULL;
-	json_skip_blanks(p);
-	if (is_object) {
-		int rc = json_parse_string(p, &key);
-		if (rc)
-			return rc;
-		json_skip_blanks(p);
-		if (*p->at++ != ':')
-			return -EINVAL;
-	}
-	return json_parse_value(p, key, ret_value);
+	return value->type == JSON_ARRAY || value->type == JSON_OBJECT;
 }
 
-/* At the opening bracket. */
-static int json_parse_group(struct parser *p, struct json_value *value)
-{
-	bool is_object = *p->at++ == '{';
-	char end = is_object ? '}' : ']';
-	const struct json_value **link = &value->first;
-	value->type = is_object ? JSON_OBJECT : JSON_ARRAY;
-	if (p->depth++ == JSON_DEPTH_MAX)
-		return -EMSGSIZE;
-	json_skip_blanks(p);
-	if (*p->at != end) {
-		for (;;) {
-			struct json_value *member;
-			int rc = json_parse_member(p, is_object, &member);
-			if (rc)
-				return rc;
-			*link = member;
-			link = &member->next;
-			value->count++;
-			json_skip_blanks(p);
-			if (*p->at != ',')
-				break;
-			p->at++;
-		}
-	}
-	p->depth--;
-	return *p->at++ == end ? 0 : -EINVAL;
-}
-
+/* A value; of an array or an object only that it is one. */
 static int json_parse_value(struct parser *p, const char *key, struct json_value **ret_value)
 {
 	struct json *json = p->json;
@@ -240,13 +205,80 @@ static int json_parse_value(struct parser *p, const char *key, struct json_value
 	value->key = key;
 	*ret_value = value;
 	json_skip_blanks(p);
-	if (*p->at == '{' || *p->at == '[')
-		return json_parse_group(p, value);
+	if (*p->at == '{' || *p->at == '[') {
+		value->type = *p->at++ == '{' ? JSON_OBJECT : JSON_ARRAY;
+		return 0;
+	}
 	if (*p->at == '"') {
 		value->type = JSON_STRING;
 		return json_parse_string(p, &value->text);
 	}
 	return json_parse_word(p, value);
+}
+
+/* An element of @group, or a member. */
+static int json_parse_member(struct parser *p, struct group *group, struct json_value **ret_value)
+{
+	const char *key = NULL;
+	json_skip_blanks(p);
+	if (group->value->type == JSON_OBJECT) {
+		int rc = json_parse_string(p, &key);
+		if (rc)
+			return rc;
+		json_skip_blanks(p);
+		if (*p->at++ != ':')
+			return -EINVAL;
+	}
+	int rc = json_parse_value(p, key, ret_value);
+	if (rc)
+		return rc;
+	*group->link = *ret_value;
+	group->link = &(*ret_value)->next;
+	group->value->count++;
+	return 0;
+}
+
+/*
+ * Behind a value, or an opening bracket: whether the innermost group goes on. Return: 1 if it does;
+ * 0: it is closed; -EINVAL.
+ */
+static int json_parse_between(struct parser *p, const struct group *group)
+{
+	char end = group->value->type == JSON_OBJECT ? '}' : ']';
+	json_skip_blanks(p);
+	if (*p->at == end) {
+		p->at++;
+		return 0;
+	}
+	if (!group->value->count)
+		return 1;
+	return *p->at++ == ',' ? 1 : -EINVAL;
+}
+
+static int json_parse_document(struct parser *p)
+{
+	struct group groups[JSON_DEPTH_MAX];
+	unsigned depth = 0;
+	struct json_value *value;
+	int rc = json_parse_value(p, NULL, &value);
+	while (!rc) {
+		if (value && json_is_group(value)) {
+			if (depth == JSON_DEPTH_MAX)
+				return -EMSGSIZE;
+			groups[depth++] = (struct group){value, &value->first};
+		}
+		if (!depth)
+			return 0;
+		rc = json_parse_between(p, &groups[depth - 1]);
+		if (rc < 0)
+			return rc;
+		value = NULL;
+		if (rc)
+			rc = json_parse_member(p, &groups[depth - 1], &value);
+		else
+			depth--;
+	}
+	return rc;
 }
 
 /* A value is the first, or comes right after one of these. */
@@ -275,8 +307,7 @@ int json_parse(struct json **ret_json, const char *text, size_t len)
 		return -ENOMEM;
 	}
 	struct parser p = {.json = json, .at = json->text};
-	struct json_value *root;
-	int rc = json_parse_value(&p, NULL, &root);
+	int rc = json_parse_document(&p);
 	if (!rc) {
 		json_skip_blanks(&p);
 		rc = *p.at ? -EINVAL : 0;

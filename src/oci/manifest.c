@@ -16,7 +16,6 @@
 #include <tinyvm/err.h>
 
 #define DOCUMENTS_MAX 256
-#define INDEX_DEPTH   4
 #define DIGEST_PREFIX "sha256:"
 
 /**
@@ -24,6 +23,7 @@
  * @best:  so far, of the rank @rank; 0 for none
  * @is_ambiguous: there is another as good
  * @documents: read so far
+ * @indexes: of them the @index_count that are indexes, which may lead to each other
  * @other: a platform that there is an image for, "" for none
  */
 struct pick {
@@ -33,6 +33,8 @@ struct pick {
 	unsigned rank;
 	bool is_ambiguous;
 	unsigned documents;
+	struct json *indexes[DOCUMENTS_MAX];
+	unsigned index_count;
 	char other[64];
 	struct err *err;
 };
@@ -81,13 +83,16 @@ static char *pick_blob_name(const char *hex)
 
 static int pick_no_memory(struct pick *p)
 {
-	return err_set(p->err, -ENOMEM, "there is not enough memory");
+	err_set(p->err, -ENOMEM, "there is not enough memory");
+	return -ENOMEM;
 }
 
 static int pick_read(struct pick *p, const char *name, const char *hex, struct json **ret_json)
 {
-	if (p->documents++ == DOCUMENTS_MAX)
-		return err_set(p->err, -E2BIG, "it has more than %d manifests", DOCUMENTS_MAX);
+	if (p->documents++ == DOCUMENTS_MAX) {
+		err_set(p->err, -E2BIG, "it has more than %d manifests", DOCUMENTS_MAX);
+		return -E2BIG;
+	}
 	return store_read_json(p->store, name, hex, ret_json, p->err);
 }
 
@@ -132,11 +137,15 @@ static int pick_alloc_layers(struct pick *p, struct manifest *m, const struct js
 {
 	unsigned count = layers ? layers->count : 0;
 	const struct json_value *sums = pick_sums(m);
-	if (count > MANIFEST_LAYERS_MAX)
-		return err_set(p->err, -E2BIG, "it has more than %d layers", MANIFEST_LAYERS_MAX);
-	if (!layers || !sums || sums->count != count)
-		return err_set(p->err, -EINVAL,
-			       "its manifest and its configuration disagree about its layers");
+	if (count > MANIFEST_LAYERS_MAX) {
+		err_set(p->err, -E2BIG, "it has more than %d layers", MANIFEST_LAYERS_MAX);
+		return -E2BIG;
+	}
+	if (!layers || !sums || sums->count != count) {
+		err_set(p->err, -EINVAL,
+			"its manifest and its configuration disagree about its layers");
+		return -EINVAL;
+	}
 	m->layers = calloc(count ? count : 1, sizeof(m->layers[0]));
 	return m->layers ? 0 : pick_no_memory(p);
 }
@@ -232,31 +241,41 @@ static int pick_manifest(struct pick *p, const struct json_value *doc)
 	return 0;
 }
 
-static int pick_index(struct pick *p, const struct json_value *index, unsigned depth)
+/* What an index names; further indexes wait for their turn. */
+static int pick_index(struct pick *p, const struct json_value *index)
 {
 	const struct json_value *list = json_get(index, "manifests", JSON_ARRAY);
 	if (!list)
 		return err_set(p->err, -EINVAL, "its index has no manifests");
 	for (const struct json_value *v = list->first; v; v = v->next) {
 		const struct json_value *platform = json_get(v, "platform", JSON_OBJECT);
-		struct json *json;
+		struct json *json = NULL;
 		if (platform && !pick_rank(p, platform))
 			continue;
 		int rc = pick_read_described(p, v, &json);
-		if (rc)
+		if (rc || !json)
 			return rc;
-		const struct json_value *doc = json_root(json);
-		if (json_get(doc, "layers", JSON_ARRAY))
-			rc = pick_manifest(p, doc);
-		else if (depth < INDEX_DEPTH)
-			rc = pick_index(p, doc, depth + 1);
-		else
-			rc = err_set(p->err, -ELOOP, "its indexes are nested too deep");
-		json_destroy(json);
+		if (json_get(json_root(json), "layers", JSON_ARRAY)) {
+			rc = pick_manifest(p, json_root(json));
+			json_destroy(json);
+		} else {
+			p->indexes[p->index_count++] = json; /* no more than documents */
+		}
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+static int pick_indexes(struct pick *p, struct json *first)
+{
+	int rc = 0;
+	p->indexes[p->index_count++] = first;
+	for (unsigned i = 0; !rc && i < p->index_count; i++)
+		rc = pick_index(p, json_root(p->indexes[i]));
+	for (unsigned i = 0; i < p->index_count; i++)
+		json_destroy(p->indexes[i]);
+	return rc;
 }
 
 /* The SHA-256 in a name such as "HEX.json" or "blobs/sha256/HEX"; false for none. */
@@ -315,7 +334,9 @@ static int pick_all(struct pick *p)
 	int rc = pick_read(p, is_layout ? "index.json" : "manifest.json", NULL, &json);
 	if (rc)
 		return rc;
-	rc = is_layout ? pick_index(p, json_root(json), 0) : pick_docker(p, json_root(json));
+	if (is_layout)
+		return pick_indexes(p, json);
+	rc = pick_docker(p, json_root(json));
 	json_destroy(json);
 	return rc;
 }

@@ -350,7 +350,7 @@ static int store_parse(const char *name, const char *hex, const char *text, size
 int store_read_json(const struct store *store, const char *name, const char *hex,
 		    struct json **ret_json, struct err *err)
 {
-	struct blob blob;
+	struct blob blob = {.fd = -1};
 	int rc = store_find(store, name, &blob);
 	if (rc == -ENOENT)
 		return err_set(err, rc, "it has no %.100s", name);

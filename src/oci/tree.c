@@ -270,17 +270,35 @@ static void tree_remove(struct tree *tree, struct tree_entry *top)
 	}
 }
 
-/* Takes away what is of lower layers. Recursion ends at TREE_DEPTH_MAX. */
-static void tree_hide_entry(struct tree *tree, struct tree_entry *e);
+/* What comes after @e and what is below it, in the directory @top; NULL at the end of that. */
+static struct tree_entry *tree_after(struct tree_entry *e, const struct tree_inode *top)
+{
+	while (!e->next) {
+		if (e->dir == top)
+			return NULL;
+		e = e->dir->entry;
+	}
+	return e->next;
+}
 
+/* Takes away what is of lower layers in @dir, and in its directories that are not. */
 static void tree_hide_below(struct tree *tree, struct tree_inode *dir)
 {
 	if (dir->hidden == tree->layer)
 		return;
 	dir->hidden = tree->layer;
 	for (struct tree_entry *e = dir->first, *next; e; e = next) {
-		next = e->next;
-		tree_hide_entry(tree, e);
+		struct tree_inode *inode = e->inode;
+		bool is_ours = e->layer == tree->layer;
+		next = NULL;
+		if (is_ours && tree_is_dir(inode) && inode->hidden != tree->layer) {
+			inode->hidden = tree->layer;
+			next = inode->first;
+		}
+		if (!next)
+			next = tree_after(e, dir);
+		if (!is_ours)
+			tree_remove(tree, e);
 	}
 }
 
@@ -296,15 +314,14 @@ static void tree_hide_entry(struct tree *tree, struct tree_entry *e)
 
 /**
  * struct walk - a way through the tree
- * @dir:     where it has come to
- * @is_link: it is on a symlink's, which may go up
+ * @dir:   where it has come to
+ * @steps: names so far
  * @is_making: what is missing
  */
 struct walk {
 	struct tree *tree;
 	struct tree_inode *dir;
-	unsigned steps, links;
-	bool is_link;
+	unsigned steps;
 	bool is_making;
 };
 
@@ -342,25 +359,15 @@ static int walk_make(struct walk *w, const char *name, size_t len)
 	return rc;
 }
 
-static int walk_along(struct walk *w, const char *path, size_t path_len);
-
-static int walk_link(struct walk *w, const char *target)
+/* One name further; @ret_target: that of the symlink there, which is yet to be gone along. */
+static int walk_step(struct walk *w, const char *name, size_t len, bool is_link,
+		     const char **ret_target)
 {
-	if (++w->links > LINKS_MAX)
-		return -ELOOP;
-	bool was_link = w->is_link;
-	w->is_link = true;
-	int rc = walk_along(w, target, strlen(target));
-	w->is_link = was_link;
-	return rc;
-}
-
-static int walk_step(struct walk *w, const char *name, size_t len)
-{
+	*ret_target = NULL;
 	if (++w->steps > STEPS_MAX)
 		return -ELOOP;
 	if (len == 2 && memcmp(name, "..", 2) == 0) {
-		if (!w->is_link)
+		if (!is_link)
 			return -EINVAL;
 		w->dir = tree_above(w->dir);
 		return 0;
@@ -371,23 +378,42 @@ static int walk_step(struct walk *w, const char *name, size_t len)
 	if (!e)
 		return w->is_making ? walk_make(w, name, len) : -ENOENT;
 	if (S_ISLNK(e->inode->meta.mode))
-		return walk_link(w, e->inode->meta.target);
-	if (!tree_is_dir(e->inode))
+		*ret_target = e->inode->meta.target;
+	else if (!tree_is_dir(e->inode))
 		return -ENOTDIR;
-	w->dir = e->inode;
+	else
+		w->dir = e->inode;
 	return 0;
 }
 
-/* From where it is through all names of @path, which are directories. */
+/* From the root through all names of @path, which are directories or lead to some. */
 static int walk_along(struct walk *w, const char *path, size_t path_len)
 {
-	const char *end = path + path_len, *name;
-	size_t len;
+	struct {
+		const char *at, *end;
+	} rest[LINKS_MAX + 1] = {{path, path + path_len}};
+	unsigned depth = 0, links = 0;
 	int rc = 0;
-	if (path_len && *path == '/')
-		w->dir = w->tree->root;
-	while (!rc && (name = tree_next_name(&path, end, &len)))
-		rc = walk_step(w, name, len);
+	while (!rc) {
+		size_t len;
+		const char *target, *name = tree_next_name(&rest[depth].at, rest[depth].end, &len);
+		if (!name && depth == 0)
+			return 0;
+		if (!name) {
+			depth--;
+			continue;
+		}
+		rc = walk_step(w, name, len, depth > 0, &target);
+		if (rc || !target)
+			continue;
+		if (++links > LINKS_MAX)
+			return -ELOOP;
+		if (*target == '/')
+			w->dir = w->tree->root;
+		depth++;
+		rest[depth].at = target;
+		rest[depth].end = target + strlen(target);
+	}
 	return rc;
 }
 

@@ -81,7 +81,7 @@ static void add(struct script *s)
 		meta.xattrs_len = 9u + len;
 	}
 	meta.block = erofs_block(&s->image);
-	meta.size = S_ISREG(meta.mode) ? take(s) * 40u : 0;
+	meta.size = S_ISREG(meta.mode) ? take(s) * 33u % 8500 : 0;
 	insist(tree_add(s->tree, path, &meta) != -ENOMEM);
 	insist(erofs_append(&s->image, xattrs, 0) == 0);
 	for (uint64_t left = meta.size; left;) {

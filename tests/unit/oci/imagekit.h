@@ -77,8 +77,7 @@ static const char *kit_blob(const void *data, size_t len)
 
 static void kit_begin(void)
 {
-	memset(&kit, 0, sizeof(kit));
-	strcpy(kit.dir, "/tmp/tinyvm-oci-XXXXXX");
+	kit = (struct kit){.dir = "/tmp/tinyvm-oci-XXXXXX"};
 	if (!mkdtemp(kit.dir) || mkdir(kit_path("layout"), 0755) != 0 ||
 	    mkdir(kit_path("layout/blobs"), 0755) != 0 ||
 	    mkdir(kit_path("layout/blobs/sha256"), 0755) != 0)

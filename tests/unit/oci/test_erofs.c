@@ -245,7 +245,8 @@ WITH_DEVICE(test_erofs_attributes_of_every_size)
 		meta.xattrs_len = 9 + size;
 		snprintf(path, sizeof(path), "d%zu", size);
 		CHECK_EQ(tree_add(t.tree, path, &meta), 0);
-		CHECK_EQ(tree_make_dir(t.tree, strcat(path, "/below")), 0);
+		snprintf(path, sizeof(path), "d%zu/below", size);
+		CHECK_EQ(tree_make_dir(t.tree, path), 0);
 	}
 	CHECK_EQ(finish(), 0);
 	for (size_t size = 1; size < 60000; size = size * 3 / 2 + 1) {

@@ -358,11 +358,12 @@ WITH_DEVICE(test_oci_bad_documents_are_refused)
 	kit_write_text(kit_text("layout/blobs/sha256/%s", absent), "{}");
 	CHECK_REFUSED("layout", "is damaged: the SHA-256 of it is another one");
 	/* Manifests that do not go with their configuration. */
-	strcpy(kit.layers + strlen(kit.layers), ",{\"digest\":\"sha256:0\"}");
+	size_t used = strlen(kit.layers);
+	snprintf(kit.layers + used, sizeof(kit.layers) - used, ",{\"digest\":\"sha256:0\"}");
 	kit_index(kit_manifest(config, ""));
 	CHECK_REFUSED("layout", "its manifest and its configuration disagree");
-	strcpy(kit.layers, "{\"mediaType\":\"text/x\",\"digest\":\"sha256:");
-	snprintf(kit.layers + strlen(kit.layers), 100, "%s\"}", absent);
+	snprintf(kit.layers, sizeof(kit.layers),
+		 "{\"mediaType\":\"text/x\",\"digest\":\"sha256:%s\"}", absent);
 	kit_index(kit_manifest(config, ""));
 	CHECK_REFUSED("layout", "layer 1 is of the media type text/x");
 }

@@ -163,11 +163,13 @@ static void test_stream_without_its_tool_or_memory_is_an_error(void)
 	bool is_right;
 	struct unpack_stream *s;
 	if (begin_stream("zstd -q -c", 0)) {
-		char *path = strdup(getenv("PATH"));
+		const char *path = getenv("PATH");
+		char *kept = strdup(path ? path : "/usr/bin:/bin");
+		CHECK(kept);
 		setenv("PATH", "/nowhere", 1);
 		ssize_t rc = read_all(65536, &is_right);
-		setenv("PATH", path, 1);
-		free(path);
+		setenv("PATH", kept, 1);
+		free(kept);
 		CHECK_EQ(rc, -ENOENT);
 		CHECK_STR(t.why, "zstd is not installed (Debian package zstd)");
 	}
