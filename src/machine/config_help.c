@@ -2,7 +2,7 @@
 #include <tinyvm/config.h>
 
 static const char config_help_text[] =
-	"usage: tinyvm --kernel FILE [OPTION...]  or: tinyvm run COMMAND, commit OVERLAY\n"
+	"usage: tinyvm --kernel FILE [OPTION...], tinyvm run|matrix COMMAND, commit FILE\n"
 	"Boots a Linux kernel in a virtual machine, with its console on this terminal.\n"
 	"Without --kernel, a PC that boots an image: tinyvm --help pc has its options.\n"
 	"\n"
