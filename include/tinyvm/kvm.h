@@ -63,6 +63,7 @@ struct kvm_rom {
  * @gm:   guest memory; becomes the memory slots
  * @piece: @piece_count exceptions to that, ascending, at most one KVM_PIECE_SWITCHED
  * @rom:  @rom.size 0 for none
+ * @cpuid_max: the highest basic CPUID leaf that the guest sees, 0 for no limit
  * @cpus: 1 to what KVM_CAP_MAX_VCPUS says
  * @pio, @mmio: where exits go; immutable once the VM runs
  * @ended: a vCPU stopped for good; called once per VM at most, on that vCPU's thread, which then
@@ -73,6 +74,7 @@ struct kvm_config {
 	struct kvm_piece piece[KVM_PIECE_MAX];
 	unsigned piece_count;
 	struct kvm_rom rom;
+	uint32_t cpuid_max;
 	unsigned cpus;
 	struct bus *pio;
 	struct bus *mmio;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#define CPUID_FIRST_ABOVE_BASIC 0x40000000u /* hypervisors', then the extended ones */
 #define CPUID1_ECX_X2APIC	(1u << 21)
 #define CPUID1_ECX_TSC_DEADLINE (1u << 24)
 #define CPUID1_ECX_HYPERVISOR	(1u << 31)
@@ -190,4 +191,17 @@ void cpuid_set_apic_id(struct kvm_cpuid2 *c, uint32_t apic_id)
 			e->edx = 0;
 		}
 	}
+}
+
+void cpuid_limit(struct kvm_cpuid2 *c, uint32_t max)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < c->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &c->entries[i];
+		if (e->function == 0 && e->eax > max)
+			e->eax = max;
+		if (e->function <= max || e->function >= CPUID_FIRST_ABOVE_BASIC)
+			c->entries[kept++] = *e;
+	}
+	c->nent = kept;
 }

@@ -126,6 +126,8 @@ static int vm_add_cpus(struct kvm_vm *vm, struct kvm_cpuid2 *cpuid, struct err *
 
 	int has_deadline = ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER);
 	cpuid_fit(cpuid, vm->cfg.cpus, has_deadline > 0);
+	if (vm->cfg.cpuid_max)
+		cpuid_limit(cpuid, vm->cfg.cpuid_max);
 	for (unsigned i = 0; i < vm->cfg.cpus; i++) {
 		int rc = vm_add_cpu(vm, i, run_size, err);
 		if (rc)

@@ -4,13 +4,16 @@
 #define BOARD_H
 
 /* Port I/O */
+#define BOARD_DMA_LOW_PORT	 0x00
 #define BOARD_CMOS_PORT		 0x70
 #define BOARD_PORT92		 0x92
 #define BOARD_I8042_DATA_PORT	 0x60
 #define BOARD_I8042_COMMAND_PORT 0x64
+#define BOARD_DMA_HIGH_PORT	 0xc0
 #define BOARD_IDE1_PORT		 0x170
 #define BOARD_IDE0_PORT		 0x1f0
 #define BOARD_IDE1_CONTROL_PORT	 0x376
+#define BOARD_FDC_PORT		 0x3f0
 #define BOARD_IDE0_CONTROL_PORT	 0x3f6
 #define BOARD_COM1_PORT		 0x3f8
 #define BOARD_PVPANIC_PORT	 0x505
@@ -35,6 +38,7 @@
 /* Interrupts: GSIs. The first 16 are ISA's; PCI INTx and virtio-mmio share the upper ones. */
 #define BOARD_KEYBOARD_GSI     1
 #define BOARD_COM1_GSI	       4
+#define BOARD_FDC_GSI	       6
 #define BOARD_RTC_GSI	       8
 #define BOARD_SCI_GSI	       9
 #define BOARD_MOUSE_GSI	       12

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,11 +17,12 @@
 #include <tinyvm/log.h>
 #include <unistd.h>
 
-#define SECTOR	  512
-#define CD_BLOCK  2048u
-#define BIOS_UNIT 65536u
-#define BIOS_MAX  (1u << 20)
-#define ROM_ALIGN 4096u
+#define SECTOR	     512
+#define CD_BLOCK     2048u
+#define BIOS_UNIT    65536u
+#define BIOS_MAX     (1u << 20)
+#define VGA_ROM_UNIT 512u
+#define ROM_ALIGN    4096u
 
 static int drives_open_image(struct block **ret_blk, const struct config *cfg,
 			     const struct config_disk *disk, struct err *err)
@@ -81,10 +83,10 @@ static int drives_open_cd(struct backends *b, unsigned n, const struct config *c
 	return error;
 }
 
-static int drives_read_bios(int fd, uint8_t *rom, size_t size)
+static int drives_read_all(int fd, uint8_t *buf, size_t size)
 {
 	for (size_t at = 0; at < size;) {
-		ssize_t n = read(fd, rom + at, size - at);
+		ssize_t n = read(fd, buf + at, size - at);
 		if (n <= 0)
 			return n < 0 ? -errno : -ENODATA;
 		at += (size_t)n;
@@ -92,34 +94,71 @@ static int drives_read_bios(int fd, uint8_t *rom, size_t size)
 	return 0;
 }
 
-static int drives_open_bios(struct backends *b, const char *path, struct err *err)
+/*
+ * A ROM's bytes, page aligned, to be freed. Return: 0; -errno; -EINVAL when it is no file of a
+ * multiple of @unit bytes up to BIOS_MAX.
+ */
+static int drives_read_rom(const char *path, size_t unit, uint8_t **ret_rom, size_t *ret_size)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		int error = -errno;
-		if (fd >= 0)
-			close(fd);
-		return err_set(err, error, "cannot open --bios %s: %s", path, strerror(-error));
-	}
-	int error = 0;
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size % BIOS_UNIT ||
-	    st.st_size > BIOS_MAX)
-		error = err_set(
-			err, -EINVAL,
-			"--bios %s is no firmware: those have a multiple of 64 KiB, up to 1 "
-			"MiB",
-			path);
+	if (fd < 0)
+		return -errno;
+	int error = fstat(fd, &st) != 0 ? -errno : 0;
+	size_t size = error || st.st_size < 0 ? 0 : (size_t)st.st_size;
+	if (!error && (!S_ISREG(st.st_mode) || !size || size % unit || size > BIOS_MAX))
+		error = -EINVAL;
+	uint8_t *rom = NULL;
 	if (!error) {
-		uint8_t *rom = aligned_alloc(ROM_ALIGN, (size_t)st.st_size);
-		b->bios = rom;
-		b->bios_size = (size_t)st.st_size;
-		int rc = rom ? drives_read_bios(fd, rom, b->bios_size) : -ENOMEM;
-		if (rc)
-			error = err_set(err, rc, "cannot read --bios %s: %s", path, strerror(-rc));
+		rom = aligned_alloc(ROM_ALIGN, (size + ROM_ALIGN - 1) & ~(size_t)(ROM_ALIGN - 1));
+		error = rom ? drives_read_all(fd, rom, size) : -ENOMEM;
 	}
 	close(fd);
-	return error;
+	if (error) {
+		free(rom);
+		return error;
+	}
+	*ret_rom = rom;
+	*ret_size = size;
+	return 0;
+}
+
+/* The one beside the firmware, or Debian's. */
+static void drives_find_vga_rom(struct backends *b, const char *bios)
+{
+	static const char name[] = "vgabios-isavga.bin";
+	const char *slash = strrchr(bios, '/');
+	char *path;
+	int error = -ENOENT;
+	if (asprintf(&path, "%.*s%s", slash ? (int)(slash - bios + 1) : 0, bios, name) >= 0) {
+		error = drives_read_rom(path, VGA_ROM_UNIT, &b->vga_rom, &b->vga_rom_size);
+		free(path);
+	}
+	if (error && asprintf(&path, "/usr/share/seabios/%s", name) >= 0) {
+		error = drives_read_rom(path, VGA_ROM_UNIT, &b->vga_rom, &b->vga_rom_size);
+		free(path);
+	}
+	if (error)
+		log_warn("there is no %s beside --bios %s: unless it has a video BIOS of its own, "
+			 "the screen stays dark (package seabios has one)",
+			 name, bios);
+}
+
+static int drives_open_bios(struct backends *b, const char *path, struct err *err)
+{
+	uint8_t *rom;
+	int error = drives_read_rom(path, BIOS_UNIT, &rom, &b->bios_size);
+	if (error == -EINVAL)
+		return err_set(
+			err, error,
+			"--bios %s is no firmware: those are files of a multiple of 64 KiB, up "
+			"to 1 MiB",
+			path);
+	if (error)
+		return err_set(err, error, "cannot read --bios %s: %s", path, strerror(-error));
+	b->bios = rom;
+	drives_find_vga_rom(b, path);
+	return 0;
 }
 
 static int drives_open_pc(struct backends *b, const struct config *cfg, struct err *err)
@@ -158,4 +197,5 @@ void drives_close(struct backends *b)
 		block_destroy(b->cdrom[i]);
 	if (b->bios != bios_rom())
 		free((void *)(uintptr_t)b->bios);
+	free(b->vga_rom);
 }

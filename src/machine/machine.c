@@ -7,7 +7,9 @@
 #include "dryrun.h"
 #include "end.h"
 #include "front.h"
+#include "last_screen.h"
 #include "pc.h"
+#include "profile.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,6 +27,7 @@
 #include <tinyvm/kvm.h>
 #include <tinyvm/log.h>
 #include <tinyvm/machine.h>
+#include <tinyvm/screen.h>
 #include <tinyvm/terminal.h>
 #include <unistd.h>
 
@@ -297,6 +300,20 @@ static void machine_log_stray(void *arg, uint64_t addr, uint64_t count)
 		  (unsigned long long)count);
 }
 
+/* The last one counts: a machine that is reset writes it again. */
+static int machine_keep_screen(struct machine *m, struct err *err)
+{
+	if (!last_screen_is_wanted(&m->cfg->legacy))
+		return 0;
+	struct screen *screen = calloc(1, sizeof(*screen));
+	if (!screen)
+		return err_set(err, -ENOMEM, "not enough host memory for the screen's picture");
+	pc_take_screen(&m->pc, screen);
+	int error = last_screen_write(&m->cfg->legacy, screen, err);
+	free(screen);
+	return error;
+}
+
 /* From power-on to the next end. */
 static int machine_run_once(struct machine *m, struct err *err)
 {
@@ -327,6 +344,8 @@ static int machine_run_once(struct machine *m, struct err *err)
 		kvm_vm_dump(pc->vm, -1, machine_log_line, NULL);
 	bus_unclaimed(pc->pio, machine_log_stray, NULL);
 	bus_unclaimed(pc->mmio, machine_log_stray, NULL);
+	if (!error && m->cfg->is_pc)
+		error = machine_keep_screen(m, err);
 	pc_destroy(pc);
 	return error;
 }
@@ -433,5 +452,7 @@ int machine_main_front(const struct config *cfg, struct front *front, struct err
 
 int machine_main(const struct config *cfg, struct err *err)
 {
-	return machine_main_front(cfg, NULL, err);
+	struct config fitted = *cfg;
+	profile_apply(&fitted);
+	return machine_main_front(&fitted, NULL, err);
 }

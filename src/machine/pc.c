@@ -3,6 +3,7 @@
  * nowhere else.
  */
 #include "pc_parts.h"
+#include "profile.h"
 
 #include "vhost.h"
 
@@ -443,6 +444,7 @@ static int pc_create_vm(struct pc *pc, struct err *err)
 	};
 	if (pc->cfg->is_pc)
 		pc_legacy_memory(pc, &cfg);
+	cfg.cpuid_max = profile_cpuid_max(pc->cfg);
 	int error = kvm_vm_create(&pc->vm, &cfg, err);
 	if (error)
 		return error;

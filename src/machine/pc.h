@@ -34,6 +34,7 @@ struct virtio_device;
  * @port:    what cfg->port leads to, NULL for nothing
  * @floppy, @cdrom: of the PC; @disk_geometry: of its disks, as INT 13h tells it
  * @bios:    the PC's firmware, @bios_size bytes, page aligned
+ * @vga_rom: the video BIOS for a firmware that is not our own, NULL for none
  */
 struct backends {
 	struct evloop *loop;
@@ -48,6 +49,8 @@ struct backends {
 	struct config_geometry disk_geometry[CONFIG_IDE_MAX];
 	const uint8_t *bios;
 	size_t bios_size;
+	uint8_t *vga_rom;
+	size_t vga_rom_size;
 };
 
 /**
@@ -86,7 +89,6 @@ struct pc_drive {
 struct pc_legacy {
 	struct device *vga, *i8042;
 	struct evloop_timer *rtc_timer, *keyboard_timer;
-	struct device floppies;
 	struct pc_drive drive[PC_DRIVE_MAX];
 	unsigned drive_count;
 };

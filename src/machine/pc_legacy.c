@@ -12,6 +12,7 @@
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
 #include <tinyvm/floppy.h>
+#include <tinyvm/fwcfg.h>
 #include <tinyvm/gmem.h>
 #include <tinyvm/ide.h>
 #include <tinyvm/log.h>
@@ -207,16 +208,40 @@ static int pc_add_ide(struct pc *pc, struct err *err)
 	return error;
 }
 
-static const struct device_ops pc_floppies_ops = {.type = "floppies"};
+static int pc_add_fdc_ports(struct pc *pc, struct device *dev, struct err *err)
+{
+	int error = pc_add_ports(pc, dev, BOARD_FDC_PORT, FDC_PORTS, &fdc_bus_ops, err);
+	if (!error)
+		error = pc_add_ports(pc, dev, FDC_DIR_PORT, 1, &fdc_dir_bus_ops, err);
+	if (!error)
+		error = pc_add_ports(pc, dev, BOARD_DMA_LOW_PORT, DMA_LOW_PORTS, &dma_low_bus_ops,
+				     err);
+	if (!error)
+		error = pc_add_ports(pc, dev, BOARD_DMA_HIGH_PORT, DMA_HIGH_PORTS,
+				     &dma_high_bus_ops, err);
+	if (!error)
+		error = pc_add_ports(pc, dev, DMA_PAGE_PORT, DMA_PAGE_PORTS, &dma_page_bus_ops,
+				     err);
+	return error;
+}
 
-/* Until there is a controller, only the BIOS reaches them. */
 static int pc_add_floppies(struct pc *pc, struct err *err)
 {
-	int error = 0;
-	device_init(&pc->legacy.floppies, &pc_floppies_ops, "floppies");
-	for (unsigned i = 0; i < pc->cfg->floppy_count && !error; i++)
-		error = pc_attach_drive(pc, &pc->legacy.floppies, pc->backends->floppy[i],
-					pc->cfg->floppy[i].path, err);
+	const struct config *c = pc->cfg;
+	struct fdc_config cfg = {.gm = pc->gm, .irq = pc_gsi(pc, BOARD_FDC_GSI)};
+	struct device *dev;
+	for (unsigned i = 0; i < c->floppy_count; i++) {
+		struct fdc_drive *drive = &cfg.drive[i];
+		drive->is_present = true;
+		drive->blk = pc->backends->floppy[i];
+		(void)floppy_geometry(drive->blk->size, &drive->geometry); /* it was looked at */
+	}
+	if (fdc_create(&dev, &cfg) != 0)
+		return pc_no_memory(err);
+	pc_own(pc, dev);
+	int error = pc_add_fdc_ports(pc, dev, err);
+	for (unsigned i = 0; i < c->floppy_count && !error; i++)
+		error = pc_attach_drive(pc, dev, pc->backends->floppy[i], c->floppy[i].path, err);
 	return error;
 }
 
@@ -305,6 +330,33 @@ static int pc_load_bios(struct pc *pc, struct err *err)
 	return 0;
 }
 
+/* For SeaBIOS, which asks there what there is. */
+static int pc_add_fwcfg(struct pc *pc, uint64_t ram_below_4g, uint64_t ram_above_4g,
+			struct err *err)
+{
+	uint8_t rsdp[FWCFG_RSDP_SIZE];
+	const struct backends *b = pc->backends;
+	const struct fwcfg_file file = {.name = "vgaroms/vgabios.bin",
+					.data = b->vga_rom,
+					.len = (uint32_t)b->vga_rom_size};
+	struct fwcfg_config cfg = {
+		.gm = pc->gm,
+		.cpus = pc->cfg->cpus,
+		.ram_below_4g = ram_below_4g,
+		.ram_above_4g = ram_above_4g,
+		.reserved_top = pc->reserved[0].size,
+		.file = &file,
+		.file_count = b->vga_rom ? 1 : 0,
+	};
+	struct device *dev;
+	if (gmem_read(pc->gm, BOARD_RSDP_GPA, rsdp, sizeof(rsdp)) == 0)
+		cfg.rsdp = rsdp;
+	if (fwcfg_create(&dev, &cfg) != 0)
+		return pc_no_memory(err);
+	pc_own(pc, dev);
+	return pc_add_ports(pc, dev, FWCFG_PORT, FWCFG_PORTS, &fwcfg_bus_ops, err);
+}
+
 int pc_add_bios(struct pc *pc, struct clock clock, struct err *err)
 {
 	uint64_t size = gmem_size(pc->gm);
@@ -325,8 +377,13 @@ int pc_add_bios(struct pc *pc, struct clock clock, struct err *err)
 		.booted = pc_booted,
 	};
 	struct device *dev;
+	if (pc->cfg->legacy.bios) {
+		/* Before the firmware takes the root pointer's place. */
+		int error = pc_add_fwcfg(pc, low, size - low, err);
+		return error ? error : pc_load_bios(pc, err);
+	}
 	int error = pc_load_bios(pc, err);
-	if (error || pc->cfg->legacy.bios)
+	if (error)
 		return error;
 	memcpy(cfg.boot, pc->cfg->legacy.boot, sizeof(cfg.boot));
 	pc_list_disks(pc, &cfg);

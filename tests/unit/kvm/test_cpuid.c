@@ -213,6 +213,24 @@ static void test_fit_adds_no_more_than_its_room(void)
 	CHECK_EQ(t.c.nent, 0);
 }
 
+static void test_limit_hides_what_is_above(void)
+{
+	union table t;
+	struct kvm_cpuid2 *c = intel(&t);
+	unsigned before = c->nent;
+	cpuid_limit(c, 2);
+	CHECK(c->nent < before);
+	for (unsigned i = 0; i < c->nent; i++) {
+		CHECK(c->entries[i].function <= 2 || c->entries[i].function >= 0x40000000);
+		if (c->entries[i].function == 0)
+			CHECK_EQ(c->entries[i].eax, 2);
+	}
+	before = c->nent;
+	cpuid_limit(c, 5);
+	CHECK_EQ(c->nent, before);
+	CHECK_EQ(c->entries[0].eax, 2);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -225,6 +243,7 @@ int main(void)
 		TEST_CASE(test_amd_without_topoext_has_no_leaf_1e),
 		TEST_CASE(test_more_cpus_than_the_narrow_fields_hold),
 		TEST_CASE(test_features_and_kvm_leaves_pass_unchanged),
+		TEST_CASE(test_limit_hides_what_is_above),
 		TEST_CASE(test_fit_adds_no_more_than_its_room),
 	};
 	return TEST_RUN(cases);
