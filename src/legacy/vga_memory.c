@@ -175,37 +175,50 @@ void vga_window_update(struct vga *v)
 static uint8_t vga_load(struct vga *v, uint64_t off)
 {
 	uint32_t at;
-	uint8_t byte = ALL_ONES;
-	if (!vga_decode(v, off, &at))
-		return ALL_ONES;
-	if (!v->is_mapped)
-		return vga_read8(v, at);
-	return gmem_read(v->gm, VGA_TEXT_BASE + at, &byte, 1) == 0 ? byte : ALL_ONES;
+	return vga_decode(v, off, &at) ? vga_read8(v, at) : ALL_ONES;
 }
 
 static void vga_store(struct vga *v, uint64_t off, uint8_t byte)
 {
 	uint32_t at;
-	if (!vga_decode(v, off, &at))
-		return;
-	/* Mapped, it was RAM when it was filled and still is. */
-	if (!v->is_mapped || gmem_write(v->gm, VGA_TEXT_BASE + at, &byte, 1) != 0)
+	if (vga_decode(v, off, &at))
 		vga_write8(v, at, byte);
+}
+
+/* Of the mapped window: who comes through here all the same is the BIOS. */
+static bool vga_window_has(const struct vga *v, uint64_t off, unsigned size, gpa_t *ret_gpa)
+{
+	uint32_t at;
+	if (!v->is_mapped || !vga_decode(v, off, &at) || at + size > VGA_TEXT_SIZE)
+		return false;
+	*ret_gpa = VGA_TEXT_BASE + at;
+	return true;
 }
 
 static uint64_t vga_memory_read(void *ctx, uint64_t off, unsigned size)
 {
+	struct vga *v = ctx;
+	gpa_t gpa;
+	uint8_t bytes[8];
 	uint64_t value = 0;
+	bool is_guest =
+		vga_window_has(v, off, size, &gpa) && gmem_read(v->gm, gpa, bytes, size) == 0;
 	for (unsigned i = 0; i < size; i++)
-		value |= (uint64_t)vga_load(ctx, off + i) << 8 * i;
+		value |= (uint64_t)(is_guest ? bytes[i] : vga_load(v, off + i)) << 8 * i;
 	return value;
 }
 
 static void vga_memory_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 {
 	struct vga *v = ctx;
+	gpa_t gpa;
+	uint8_t bytes[8];
 	for (unsigned i = 0; i < size; i++)
-		vga_store(v, off + i, (uint8_t)(value >> 8 * i));
+		bytes[i] = (uint8_t)(value >> 8 * i);
+	if (vga_window_has(v, off, size, &gpa) && gmem_write(v->gm, gpa, bytes, size) == 0)
+		return;
+	for (unsigned i = 0; i < size; i++)
+		vga_store(v, off + i, bytes[i]);
 	/* Mapped here first, not as it is created: now there is a board that is ready. */
 	if (!v->is_mapped)
 		vga_window_update(v);
