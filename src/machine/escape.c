@@ -58,7 +58,7 @@ void escape_json(FILE *out, const char *text, size_t len)
 		uint32_t c = escape_next(&text, end);
 		if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", (char)c);
-		else if (escape_is_control(c))
+		else if (escape_is_control(c) || escape_is_separator(c))
 			fprintf(out, "\\u%04x", c);
 		else
 			escape_copy(out, c, from, text);

@@ -31,7 +31,7 @@ static void test_escape_json_keeps_text_and_quotes_what_it_must(void)
 	CHECK_STR(BYTES(escape_json, "a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
 	CHECK_STR(BYTES(escape_json, "\t\n\r\x1b[1m"), "\"\\u0009\\u000a\\u000d\\u001b[1m\"");
 	CHECK_STR(BYTES(escape_json, "a\0b\x7f"), "\"a\\u0000b\\u007f\"");
-	CHECK_STR(BYTES(escape_json, "\xc2\x9b"), "\"\\u009b\"");
+	CHECK_STR(BYTES(escape_json, "\xc2\x9b\xe2\x80\xa9"), "\"\\u009b\\u2029\"");
 	CHECK_STR(BYTES(escape_json, "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"),
 		  "\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80\"");
 }
