@@ -5,7 +5,7 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$bench")
 build=${BUILD:-$root/build}
 # shellcheck disable=SC2034 # for who sources this
-tinyvm=$build/tinyvm
+tinyvm=${TINYVM:-$build/tinyvm}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 

@@ -1,14 +1,16 @@
 /*
  * race: run several commands in turn, many times, and compare how long they take.
  *
- *	race [-n RUNS] [-m MARKER] [-k] [-w SECONDS] NAME COMMAND [ARG...] -- NAME COMMAND ...
+ *	race [-n RUNS] [-m MARKER] [-k] [-w SECONDS] [-z MIB] NAME COMMAND [ARG...] -- NAME ...
  *
  * Each round runs every contender once, in the order given, so that a noisy machine is noisy for
  * all. Times are from just before fork and exec: to MARKER on the contender's output (standard
  * output and error together), and to its exit. The first contender is the one compared: the ratios
  * are its medians over the best of the others'. A run without the marker, or one that takes longer
  * than SECONDS, counts as failed and is said so. With -k a command that never ends by itself is
- * killed once it has printed the marker.
+ * killed once it has printed the marker. With -z that much memory is taken, zeroed and given back
+ * before each run. In the lab, memory in which somebody has run code costs QEMU's translator many
+ * times the usual to be written to the first time; so all find memory of the usual kind.
  *
  * Last line: `ratio marker M exit E` (only those that were measured).
  */
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,6 +109,14 @@ static bool watch(int fd, const char *marker, bool is_enough, double begin, doub
 		if (*ret_marker > 0 && is_enough)
 			return true;
 	}
+}
+
+static void wash(size_t bytes)
+{
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (bytes && map != MAP_FAILED)
+		munmap(map, bytes);
 }
 
 static void run(struct contender *c, const char *marker, bool is_killed, double limit_ms)
@@ -199,11 +210,12 @@ int main(int argc, char **argv)
 	static struct contender c[CONTENDER_MAX];
 	unsigned runs = 5;
 	double limit_ms = 120e3;
+	size_t washed = 0;
 	const char *marker = NULL;
 	bool is_killed = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+n:m:kw:")) != -1) {
+	while ((opt = getopt(argc, argv, "+n:m:kw:z:")) != -1) {
 		if (opt == 'n')
 			runs = (unsigned)atoi(optarg);
 		else if (opt == 'm')
@@ -212,18 +224,22 @@ int main(int argc, char **argv)
 			is_killed = true;
 		else if (opt == 'w')
 			limit_ms = atof(optarg) * 1e3;
+		else if (opt == 'z')
+			washed = strtoull(optarg, NULL, 10) << 20;
 		else
 			return 2;
 	}
 	unsigned count = parse(argc, argv, optind, c);
 	if (count < 1 || runs < 1 || runs > RUN_MAX) {
-		fputs("usage: race [-n RUNS] [-m MARKER] [-k] [-w SECONDS] "
+		fputs("usage: race [-n RUNS] [-m MARKER] [-k] [-w SECONDS] [-z MIB] "
 		      "NAME COMMAND... [-- NAME COMMAND...]...\n",
 		      stderr);
 		return 2;
 	}
 	for (unsigned r = 0; r < runs; r++)
-		for (unsigned i = 0; i < count; i++)
+		for (unsigned i = 0; i < count; i++) {
+			wash(washed);
 			run(&c[i], marker, is_killed, limit_ms);
+		}
 	return report(c, count, marker != NULL);
 }
