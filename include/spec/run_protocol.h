@@ -24,6 +24,8 @@
  *				command starts when there is a link, or some seconds later
  *	dns=ADDRESS		of a name server, for /etc/resolv.conf: written where that does not
  *				last (an overlay, the initramfs), else only covered; many
+ *	boot=PATH		start this program of the root as process 1; the command when it
+ *				says that the system is up, if it is systemd
  *	uid=N, gid=N, group=N	the command's, root by default; group may come many times
  *	cwd=PATH		its directory, "/" by default
  *	tty=ROWSxCOLS		it runs on a terminal of this size; absent: on three pipes

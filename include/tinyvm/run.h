@@ -28,6 +28,7 @@ struct run_share {
  * @rootfs:  a directory, "/" by default, or a container image; not used with @image
  * @is_root_writable: a bare --rw: what the guest changes in @rootfs lasts
  * @image:   a disk with the root, NULL for none; never written
+ * @is_boot_wanted: --boot: the root's own init is started, and the command when it is done
  * @tmpdir:  where changes to @image go, or a container image is unpacked; NULL for beside @image,
  *           or the cache
  * @keep_overlay: the file in which changes to @image are kept, NULL for none
@@ -49,6 +50,7 @@ struct run_config {
 	const char *image;
 	const char *tmpdir;
 	const char *keep_overlay;
+	bool is_boot_wanted;
 	const char *modules;
 	const char *cwd;
 	struct run_share share[RUN_SHARE_MAX];

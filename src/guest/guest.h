@@ -48,6 +48,9 @@ void modules_load(struct guest *g);
 /* Brings up lo, and the interface as told. */
 void network_start(struct guest *g);
 
+/* Starts the root's own init as process 1, if told to, and waits until the system is up. */
+void boot_start(struct guest *g);
+
 /**
  * struct command - a running command
  * @in, @out, @err: our ends of its pipes; with a terminal, @in and @out are its master and @err -1

@@ -193,6 +193,7 @@ void init_main(void)
 	mount_root(&g);
 	mount_shares(&g);
 	network_start(&g);
+	boot_start(&g);
 	command_start(&g, &command);
 	relay_run(&g, &command);
 	mount_finish(&g);

@@ -32,6 +32,7 @@ enum {
 	NR(access, 21, 33),
 	NR(getpid, 39, 20),
 	NR(socket, 41, 359),
+	NR(bind, 49, 361),
 	NR(fork, 57, 2),
 	NR(execve, 59, 11),
 	NR(wait4, 61, 114),
@@ -360,6 +361,7 @@ struct sys_termios {
 
 /* Network interfaces and routes */
 
+#define AF_UNIX	       1
 #define AF_INET	       2
 #define SOCK_DGRAM     2
 #define SIOCADDRT      0x890b
@@ -378,6 +380,12 @@ struct sys_address {
 	uint16_t port;
 	uint8_t ip[4];
 	uint8_t zero[8];
+};
+
+/* struct sockaddr_un; a name that begins with a zero is no file. */
+struct sys_address_unix {
+	uint16_t family;
+	char name[108];
 };
 
 /* struct ifreq; the kernel copies all of it. */
@@ -406,6 +414,11 @@ struct sys_rtentry {
 static inline long sys_socket(int family, int type)
 {
 	return SYS_3(NR_socket, family, type | O_CLOEXEC, 0);
+}
+
+static inline long sys_bind(int fd, const struct sys_address_unix *address, size_t len)
+{
+	return SYS_3(NR_bind, fd, address, len);
 }
 
 /* The machine */

@@ -21,7 +21,7 @@ static const char run_help_text[] =
 	"      --modules DIR            its modules (default /lib/modules/RELEASE)\n"
 	"      --rootfs DIR             what the guest has as / (default: this host's /),\n"
 	"                               or a container image (OCI layout, docker save)\n"
-	"      --image FILE             a disk image with the root instead\n"
+	"      --image FILE, --boot     a disk with the root instead; start its init first\n"
 	"      --rw [DIR]               changes in DIR, or in all of --rootfs, last\n"
 	"      --share HOST:GUEST[:ro]  a directory of the host elsewhere in the guest\n"
 	"      --cwd DIR, --env NAME[=VALUE]  of the command (default: this directory)\n"
@@ -47,6 +47,7 @@ enum run_option_id {
 	RUN_OPT_MODULES,
 	RUN_OPT_ROOTFS,
 	RUN_OPT_IMAGE,
+	RUN_OPT_BOOT,
 	RUN_OPT_RW,
 	RUN_OPT_SHARE,
 	RUN_OPT_CWD,
@@ -74,6 +75,7 @@ static const struct run_option {
 	[RUN_OPT_MODULES] = {{"modules", 0, "--modules ./lib/modules/6.1.0"}, false, false},
 	[RUN_OPT_ROOTFS] = {{"rootfs", 0, "--rootfs ./alpine"}, false, false},
 	[RUN_OPT_IMAGE] = {{"image", 0, "--image disk.img"}, false, false},
+	[RUN_OPT_BOOT] = {{"boot", 0, NULL}, false, true},
 	[RUN_OPT_RW] = {{"rw", 0, "--rw ./build"}, true, true},
 	[RUN_OPT_SHARE] = {{"share", 0, "--share ./data:/mnt:ro"}, false, true},
 	[RUN_OPT_CWD] = {{"cwd", 0, "--cwd /tmp"}, false, false},
@@ -231,6 +233,8 @@ static void run_parse_flag(struct run_parse *p, enum run_option_id id)
 {
 	if (id == RUN_OPT_HELP)
 		p->is_help = true;
+	else if (id == RUN_OPT_BOOT)
+		p->cfg.is_boot_wanted = true;
 	else
 		p->cfg.verbose++;
 }

@@ -25,6 +25,7 @@
  */
 #define QUIET_ARGS "quiet panic_print=0x20 "
 
+#define ROOT_INIT "/sbin/init"
 #define PATH_ELSE "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int run_no_plan(struct err *err)
@@ -334,6 +335,8 @@ int run_instruct(struct initramfs *ia, const struct run_plan *plan)
 	for (unsigned i = 0; i < run->share_count; i++)
 		tell(&t, "mount", "virtiofs:%s:%s::%s", plan->cfg.share[plan->share_first + i].tag,
 		     run->share[i].is_readonly ? "ro" : "rw", plan->guest[i]);
+	if (run->is_boot_wanted)
+		tell(&t, "boot", ROOT_INIT);
 	tell(&t, "cwd", "%s", plan->cwd);
 	if (plan->is_tty)
 		tell_terminal(&t);

@@ -14,14 +14,21 @@ frame_root=${frame_here%/tests/run}
 . "$frame_root/tools/lib.sh"
 declare -A needs=()
 
-# vm ARG...: tinyvm run on the script's first kernel, with its output in out and err, its status in
-# $status.
-vm()
+# vm_on FLAVOUR ARG...: tinyvm run on that kernel, with its output in out and err, its status in
+# $status. A guest that hangs is given up.
+vm_on()
 {
-	local kernel=KERNEL_${flavours[0]} modules=MODULES_${flavours[0]}
+	local name=${1//-/_} kernel modules limit=(--timeout 240s)
+	kernel=KERNEL_$name modules=MODULES_$name
+	shift
+	case " $* " in *' --timeout '*) limit=() ;; esac
 	status=0
-	"$TINYVM" run --kernel "${!kernel}" --modules "${!modules}" "$@" >out 2>err || status=$?
+	"$TINYVM" run --kernel "${!kernel}" --modules "${!modules}" "${limit[@]}" "$@" \
+		>out 2>err || status=$?
 }
+
+# vm ARG...: likewise on the script's first kernel.
+vm() { vm_on "${flavours[0]}" "$@"; }
 
 # is STATUS OUT ERR: that is what came of it.
 is()

@@ -98,6 +98,7 @@ static void test_plan_of_a_directory_is_an_overlay(void)
 	CHECK(is_told("env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
 	CHECK(!memmem(told, told_size, "tty=", 4));
 	CHECK(!memmem(told, told_size, "net=", 4));
+	CHECK(!memmem(told, told_size, "boot=", 5));
 	end();
 }
 
@@ -238,9 +239,12 @@ static void test_plan_of_an_image_depends_on_its_filesystem(void)
 	end();
 	begin(NULL);
 	run.image = "image";
+	run.is_boot_wanted = true;
 	make_image(0, "hsqs");
 	CHECK_EQ(run_plan_machine(&plan, &err), 0);
 	CHECK_STR(plan.root, "squashfs:/dev/vda:overlay:");
+	tell_init();
+	CHECK(is_told("boot=/sbin/init"));
 	end();
 	unlink("image");
 }
