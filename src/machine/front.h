@@ -12,6 +12,7 @@ struct chardev;
 struct config;
 struct evloop;
 struct front;
+struct pc;
 
 /**
  * struct front_ops
@@ -32,7 +33,9 @@ struct front_ops {
  * @line: to be told of each line of the console's, with the console's lock held
  * @end:  switches the machine off; any thread
  * @interrupt: ends the machine as the signal @signo would; any thread
+ * @press_power_button: the guest's; the loop's thread
  * @machine: for them
+ * @pc: the board, for pc_key() and its like, which also take one that is not there (yet)
  * @sentence: how the machine ended, "" when that needs no words
  */
 struct front {
@@ -41,7 +44,9 @@ struct front {
 	void (*line)(void *machine, const char *line);
 	void (*end)(void *machine);
 	void (*interrupt)(void *machine, int signo);
+	void (*press_power_button)(void *machine);
 	void *machine;
+	struct pc *pc;
 	char sentence[ERR_MSG_MAX];
 };
 

@@ -10,6 +10,7 @@
 #include "last_screen.h"
 #include "pc.h"
 #include "profile.h"
+#include "screen_front.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -98,6 +99,13 @@ static void machine_signalled(struct machine *m, int signal)
 	evloop_stop(m->backends.loop);
 }
 
+static void machine_press_power_button(void *ctx)
+{
+	struct machine *m = ctx;
+	if (m->pc.pm)
+		pm_press_power_button(m->pc.pm);
+}
+
 static void machine_terminal_command(void *ctx, enum terminal_command command)
 {
 	struct machine *m = ctx;
@@ -106,8 +114,7 @@ static void machine_terminal_command(void *ctx, enum terminal_command command)
 		machine_signalled(m, SIGINT);
 		break;
 	case TERMINAL_POWER_BUTTON:
-		if (m->pc.pm)
-			pm_press_power_button(m->pc.pm);
+		machine_press_power_button(m);
 		break;
 	}
 }
@@ -275,7 +282,9 @@ static int machine_open_front(struct machine *m, struct err *err)
 	front->line = machine_console_line;
 	front->end = machine_front_end;
 	front->interrupt = machine_front_interrupt;
+	front->press_power_button = machine_press_power_button;
 	front->machine = m;
+	front->pc = &m->pc;
 	return front->ops->open(front, &m->backends.console, &m->backends.port, err);
 }
 
@@ -453,6 +462,8 @@ int machine_main_front(const struct config *cfg, struct front *front, struct err
 int machine_main(const struct config *cfg, struct err *err)
 {
 	struct config fitted = *cfg;
+	struct screen_front screen;
 	profile_apply(&fitted);
-	return machine_main_front(&fitted, NULL, err);
+	screen_front_init(&screen, &fitted);
+	return machine_main_front(&fitted, cfg->is_pc ? &screen.front : NULL, err);
 }

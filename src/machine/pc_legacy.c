@@ -433,7 +433,7 @@ bool pc_has_key_room(void *ctx)
 {
 	const struct pc *pc = ctx;
 	/* Another BIOS keeps its ring in the same place. */
-	return !pc->gm || bios_keyboard_room(pc->gm) > 1;
+	return pc->gm && bios_keyboard_room(pc->gm) > 1;
 }
 
 void pc_take_screen(void *ctx, struct screen *screen)

@@ -1,0 +1,153 @@
+/*
+ * Where the user meets the PC: what is drawn comes from its display adapter, what is typed goes to
+ * its keyboard. All on the event loop's thread, as is the building and unmaking of the board.
+ */
+#include "screen_front.h"
+
+#include "last_screen.h"
+#include "pc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <tinyvm/config.h>
+#include <tinyvm/err.h>
+#include <tinyvm/evloop.h>
+#include <tinyvm/screen.h>
+#include <tinyvm/terminal.h>
+#include <tinyvm/tui.h>
+
+#define NS_PER_S 1000000000ULL
+
+static uint64_t screen_front_now_ns(void *ctx)
+{
+	struct timespec ts;
+	(void)ctx;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static size_t screen_front_room(void *ctx)
+{
+	struct screen_front *f = ctx;
+	return keys_room(&f->keys);
+}
+
+static void screen_front_key(void *ctx, uint16_t code, bool is_down)
+{
+	struct screen_front *f = ctx;
+	keys_put(&f->keys, code, is_down);
+}
+
+/* A picture of its own for each time. */
+static void screen_front_take_picture(struct screen_front *f)
+{
+	char path[40], text[ERR_MSG_MAX + 40];
+	struct err err;
+	struct screen *screen = calloc(1, sizeof(*screen));
+	if (!screen)
+		return;
+	pc_take_screen(f->front.pc, screen);
+	snprintf(path, sizeof(path), "tinyvm-screen-%u.png", ++f->pictures);
+	if (last_screen_write_picture(path, screen, &err) == 0)
+		snprintf(text, sizeof(text), "the screen is in %s", path);
+	else
+		snprintf(text, sizeof(text), "%s", err.msg);
+	tui_notice(f->tui, text);
+	free(screen);
+}
+
+static void screen_front_tui_command(void *ctx, enum tui_command command)
+{
+	struct screen_front *f = ctx;
+	switch (command) {
+	case TUI_QUIT:
+		f->front.interrupt(f->front.machine, SIGINT);
+		break;
+	case TUI_POWER_BUTTON:
+		f->front.press_power_button(f->front.machine);
+		break;
+	case TUI_SCREENSHOT:
+		screen_front_take_picture(f);
+		break;
+	}
+}
+
+static void screen_front_terminal_command(void *ctx, enum terminal_command command)
+{
+	screen_front_tui_command(ctx, command == TERMINAL_QUIT ? TUI_QUIT : TUI_POWER_BUTTON);
+}
+
+static int screen_front_open_tui(struct screen_front *f, struct err *err)
+{
+	const struct tui_config cfg = {
+		.source = {.take = pc_take_screen, .ctx = f->front.pc},
+		.room = screen_front_room,
+		.key = screen_front_key,
+		.command = screen_front_tui_command,
+		.title = f->cfg->name ? f->cfg->name : "tinyvm",
+		.ctx = f,
+	};
+	return tui_create(&f->tui, f->front.loop, &cfg, err);
+}
+
+static int screen_front_open_terminal(struct screen_front *f, struct chardev **ret_console,
+				      struct err *err)
+{
+	const struct terminal_config cfg = {
+		.log_path = f->cfg->log_path,
+		.command = screen_front_terminal_command,
+		.ctx = f,
+	};
+	return terminal_create(ret_console, f->front.loop, &cfg, err);
+}
+
+static int screen_front_open(struct front *front, struct chardev **ret_console,
+			     struct chardev **ret_port, struct err *err)
+{
+	struct screen_front *f = (struct screen_front *)front;
+	const struct clock clock = {.monotonic_ns = screen_front_now_ns};
+	const struct keys_sink sink = {
+		.is_read = pc_is_keyboard_read,
+		.has_room = pc_has_key_room,
+		.key = pc_key,
+		.ctx = front->pc,
+	};
+	(void)ret_port;
+	int error = evloop_timer_create(front->loop, &f->key_timer);
+	if (error)
+		return err_set(err, error, "cannot make a timer: %s", strerror(-error));
+	evloop_timer_bind(f->key_timer, keys_expired, &f->keys, NULL);
+	keys_init(&f->keys, clock, evloop_timer_wire(f->key_timer));
+	keys_plug(&f->keys, sink);
+	return f->cfg->console == CONSOLE_SCREEN ? screen_front_open_tui(f, err)
+						 : screen_front_open_terminal(f, ret_console, err);
+}
+
+static void screen_front_close(struct front *front)
+{
+	struct screen_front *f = (struct screen_front *)front;
+	tui_destroy(f->tui);
+	evloop_timer_destroy(f->key_timer);
+	f->tui = NULL;
+	f->key_timer = NULL;
+}
+
+static bool screen_front_signalled(struct front *front, int signo)
+{
+	(void)front, (void)signo;
+	return false;
+}
+
+void screen_front_init(struct screen_front *f, const struct config *cfg)
+{
+	static const struct front_ops ops = {
+		.open = screen_front_open,
+		.close = screen_front_close,
+		.signalled = screen_front_signalled,
+	};
+	*f = (struct screen_front){.front = {.ops = &ops}, .cfg = cfg};
+}
