@@ -94,13 +94,13 @@ static void test_config_run_an_image_takes_the_place_of_the_hosts_root(void)
 {
 	CHECK_EQ(PARSE("--image", "disk.img", "--tmpdir", "/var/tmp", "true"), 0);
 	CHECK(!line.cfg.is_boot_wanted);
+	CHECK_STR(line.cfg.image, "disk.img");
+	CHECK_STR(line.cfg.tmpdir, "/var/tmp");
+	CHECK(!line.cfg.rootfs);
 	CHECK_EQ(PARSE("--image", "disk.img", "--boot", "true"), 0);
 	CHECK(line.cfg.is_boot_wanted);
 	CHECK_REFUSED("--boot takes no value; leave =yes out", "--image", "d", "--boot=yes",
 		      "true");
-	CHECK_STR(line.cfg.image, "disk.img");
-	CHECK_STR(line.cfg.tmpdir, "/var/tmp");
-	CHECK(!line.cfg.rootfs);
 	CHECK_REFUSED("--image and --rootfs exclude each other: there is one root", "--image", "d",
 		      "--rootfs", "/", "true");
 	CHECK_REFUSED("--tmpdir is for --image, and there is none", "--tmpdir", "/tmp", "true");
