@@ -34,7 +34,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_
 FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*/fuzz_*.c))
 TLIB  := $(wildcard tests/lib/*.c)
 
-.PHONY: all help check unit replay guest run-vm rules lint format bench fuzz install clean
+.PHONY: all help check unit replay guest legacy run-vm rules lint format bench fuzz install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -45,6 +45,7 @@ help:
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make check      unit tests and fuzz corpora under ASan and UBSan, source rules; no KVM needed'
 	@echo 'make guest      freestanding guests on this host'"'"'s /dev/kvm'
+	@echo 'make legacy     boot sectors that check the BIOS, likewise'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, a clang build'
 	@echo 'make fuzz       libFuzzer on every target: FUZZ_RUNS=100000 each, ONLY=name'
 	@echo 'make bench      the benchmarks that can run on this host'
@@ -213,6 +214,15 @@ $(BUILD)/run/probe32: tests/run/probe.c src/guest/text.c src/guest/start_32.S sr
 	@$(INIT_CC) -Isrc/guest -m32 -o $@ $(filter %.c %.S,$^)
 
 run-vm: $(BUILD)/run/vm $(BUILD)/run/probe32
+
+# Boot sectors, for tests/legacy/run.
+$(BUILD)/legacy/%.bin: tests/legacy/%.S tests/legacy/boot.lds Makefile
+	@mkdir -p $(@D)
+	@$(CC) -m16 -Iinclude -Wa,--fatal-warnings -c -o $(@:.bin=.o) $<
+	@$(LD) -m elf_i386 -T tests/legacy/boot.lds --orphan-handling=error -o $@ $(@:.bin=.o)
+
+legacy: $(BUILD)/tinyvm $(BUILD)/legacy/bios_test.bin $(BUILD)/legacy/give_up.bin
+	@tests/legacy/run $(BUILD)/tinyvm $(BUILD)/legacy
 
 guest: $(BUILD)/tinyvm $(GUESTS) $(BUILD)/guest/kvm_test
 	@tests/guest/run $(BUILD)/tinyvm $(BUILD)/guest

@@ -5,7 +5,7 @@
  *
  * The sector leaves room for a FAT12 boot sector's parameters and for a partition table. From a
  * floppy or hard disk it loads the PROGRAM_SECTORS sectors that follow it, and the last of them is
- * one that it may write to; a CD is booted without emulation, all of it loaded already.
+ * empty, for it to write to; a CD is booted without emulation, all of it loaded already.
  */
 #define PROGRAM_SECTORS 16
 #define PROGRAM		0x7e00
@@ -16,7 +16,8 @@
 
 	.code16
 	.text
-	.globl	_start
+	.globl	_start, boot_sectors
+	boot_sectors = 1 + PROGRAM_SECTORS
 
 _start:
 	jmp	load
@@ -280,7 +281,7 @@ check_disk_read:
 	jne	fail
 	jmp	pass
 
-/* The program's last sector, which nothing is in. */
+/* The program's last sector, which nothing is in; unless the medium is write-protected. */
 check_disk_write:
 	cmpb	$0xe0, drive
 	jae	pass
@@ -290,8 +291,11 @@ check_disk_write:
 	rep stosw
 	movw	$0x0301, %ax
 	call	last_sector
-	FAIL_IF	c
-	movw	$0, SCRATCH
+	jnc	1f
+	cmpb	$0x03, %ah
+	je	pass
+	jmp	fail
+1:	movw	$0, SCRATCH
 	movw	$0x0201, %ax
 	call	last_sector
 	FAIL_IF	c
