@@ -20,12 +20,16 @@ struct pc;
  *         sentence
  * @close: nothing will be called any more, and the loop does not run
  * @signalled: a signal for the process: true when it has been dealt with, else it ends the machine
+ * @stopped: NULL, or: the machine has ended for good, its board is still there; not on the loop
+ * @judge: NULL, or: what becomes of exit code @status; after @close, the terminal is the user's
  */
 struct front_ops {
 	int (*open)(struct front *front, struct chardev **ret_console, struct chardev **ret_port,
 		    struct err *err);
 	void (*close)(struct front *front);
 	bool (*signalled)(struct front *front, int signo);
+	void (*stopped)(struct front *front);
+	int (*judge)(struct front *front, int status);
 };
 
 /**

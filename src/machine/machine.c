@@ -353,6 +353,9 @@ static int machine_run_once(struct machine *m, struct err *err)
 		kvm_vm_dump(pc->vm, -1, machine_log_line, NULL);
 	bus_unclaimed(pc->pio, machine_log_stray, NULL);
 	bus_unclaimed(pc->mmio, machine_log_stray, NULL);
+	bool is_again = end == END_RESET && m->cfg->is_reboot_allowed;
+	if (!error && !is_again && m->front && m->front->ops->stopped)
+		m->front->ops->stopped(m->front);
 	if (!error && m->cfg->is_pc)
 		error = machine_keep_screen(m, err);
 	pc_destroy(pc);
@@ -444,7 +447,8 @@ static int machine_run(struct machine *m, struct err *err)
 	if (error)
 		return EXIT_NOT_STARTED;
 	machine_tell_end(m);
-	return machine_exit_code(&m->end);
+	int status = machine_exit_code(&m->end);
+	return m->front && m->front->ops->judge ? m->front->ops->judge(m->front, status) : status;
 }
 
 int machine_main_front(const struct config *cfg, struct front *front, struct err *err)
@@ -465,5 +469,6 @@ int machine_main(const struct config *cfg, struct err *err)
 	struct screen_front screen;
 	profile_apply(&fitted);
 	screen_front_init(&screen, &fitted);
-	return machine_main_front(&fitted, cfg->is_pc ? &screen.front : NULL, err);
+	bool has_front = cfg->is_pc || cfg->legacy.step_count;
+	return machine_main_front(&fitted, has_front ? &screen.front : NULL, err);
 }

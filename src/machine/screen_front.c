@@ -16,6 +16,7 @@
 #include <tinyvm/config.h>
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
+#include <tinyvm/keymap.h>
 #include <tinyvm/screen.h>
 #include <tinyvm/terminal.h>
 #include <tinyvm/tui.h>
@@ -94,15 +95,141 @@ static int screen_front_open_tui(struct screen_front *f, struct err *err)
 	return tui_create(&f->tui, f->front.loop, &cfg, err);
 }
 
+static void screen_front_line(void *ctx, const char *line)
+{
+	struct screen_front *f = ctx;
+	f->front.line(f->front.machine, line);
+}
+
 static int screen_front_open_terminal(struct screen_front *f, struct chardev **ret_console,
 				      struct err *err)
 {
 	const struct terminal_config cfg = {
 		.log_path = f->cfg->log_path,
 		.command = screen_front_terminal_command,
+		.line = screen_front_line,
 		.ctx = f,
 	};
 	return terminal_create(ret_console, f->front.loop, &cfg, err);
+}
+
+/* What is done in the user's place */
+
+static void screen_front_heard(void *ctx, const uint8_t *buf, size_t len)
+{
+	struct screen_front *f = ctx;
+	script_hear(f->script, buf, len);
+}
+
+static bool screen_front_put_keys(struct screen_front *f, const struct key *key, unsigned count)
+{
+	if (keys_room(&f->keys) < count)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		keys_put(&f->keys, key[i].code, key[i].is_down);
+	return true;
+}
+
+/* Where the serial port has the terminal, it is typed to; else the keyboard is. */
+static size_t screen_front_type(void *ctx, const char *text, size_t len)
+{
+	struct screen_front *f = ctx;
+	struct key key[KEYMAP_MAX];
+	size_t at = 0;
+	if (f->cfg->console != CONSOLE_SCREEN)
+		return listen_type(&f->listen, text, len);
+	while (at < len) {
+		uint32_t character;
+		size_t size = keymap_decode(text + at, len - at, &character);
+		if (!screen_front_put_keys(f, key, keymap_character(character, 0, key)))
+			break;
+		at += size;
+	}
+	return at;
+}
+
+static bool screen_front_press(void *ctx, const char *name)
+{
+	struct key key[KEYMAP_MAX];
+	return screen_front_put_keys(ctx, key, keymap_name(name, 0, key));
+}
+
+static bool screen_front_is_done(void *ctx)
+{
+	struct screen_front *f = ctx;
+	return keys_is_done(&f->keys);
+}
+
+static void screen_front_over(void *ctx)
+{
+	struct screen_front *f = ctx;
+	f->front.end(f->front.machine);
+}
+
+static void screen_front_take(void *ctx, struct screen *screen)
+{
+	struct screen_front *f = ctx;
+	if (f->last)
+		*screen = *f->last;
+	else
+		pc_take_screen(f->front.pc, screen);
+}
+
+static int screen_front_open_script(struct screen_front *f, struct clock clock,
+				    struct chardev **console, struct err *err)
+{
+	const struct config_legacy *legacy = &f->cfg->legacy;
+	const struct script_hooks hooks = {
+		.take = screen_front_take,
+		.type = screen_front_type,
+		.key = screen_front_press,
+		.is_done = screen_front_is_done,
+		.over = screen_front_over,
+		.ctx = f,
+	};
+	if (!legacy->step_count)
+		return 0;
+	listen_init(&f->listen, *console, screen_front_heard, f);
+	*console = &f->listen.cd;
+	int error = evloop_timer_create(f->front.loop, &f->script_timer);
+	if (error)
+		return err_set(err, error, "cannot make a timer: %s", strerror(-error));
+	error = script_create(&f->script, legacy->step, legacy->step_count, &hooks, clock,
+			      evloop_timer_wire(f->script_timer), err);
+	if (error)
+		return error;
+	evloop_timer_bind(f->script_timer, script_expired, f->script, NULL);
+	script_start(f->script);
+	return 0;
+}
+
+static void screen_front_stopped(struct front *front)
+{
+	struct screen_front *f = (struct screen_front *)front;
+	if (!f->script)
+		return;
+	f->outcome = script_finish(f->script);
+	struct screen *last = calloc(1, sizeof(*last));
+	if (last)
+		pc_take_screen(front->pc, last);
+	f->last = last;
+}
+
+/* A step that failed is what the user wants to hear of first. */
+static int screen_front_judge(struct front *front, int status)
+{
+	struct screen_front *f = (struct screen_front *)front;
+	if (!f->script)
+		return status;
+	if (f->outcome != SCRIPT_DONE && status < EXIT_SIGNAL_BASE) {
+		script_tell(f->script, stderr);
+		status = EXIT_STEP_FAILED;
+	}
+	script_destroy(f->script);
+	free(f->last);
+	f->script = NULL;
+	f->last = NULL;
+	return status;
 }
 
 static int screen_front_open(struct front *front, struct chardev **ret_console,
@@ -123,8 +250,9 @@ static int screen_front_open(struct front *front, struct chardev **ret_console,
 	evloop_timer_bind(f->key_timer, keys_expired, &f->keys, NULL);
 	keys_init(&f->keys, clock, evloop_timer_wire(f->key_timer));
 	keys_plug(&f->keys, sink);
-	return f->cfg->console == CONSOLE_SCREEN ? screen_front_open_tui(f, err)
-						 : screen_front_open_terminal(f, ret_console, err);
+	error = f->cfg->console == CONSOLE_SCREEN ? screen_front_open_tui(f, err)
+						  : screen_front_open_terminal(f, ret_console, err);
+	return error ? error : screen_front_open_script(f, clock, ret_console, err);
 }
 
 static void screen_front_close(struct front *front)
@@ -132,8 +260,10 @@ static void screen_front_close(struct front *front)
 	struct screen_front *f = (struct screen_front *)front;
 	tui_destroy(f->tui);
 	evloop_timer_destroy(f->key_timer);
+	evloop_timer_destroy(f->script_timer);
 	f->tui = NULL;
 	f->key_timer = NULL;
+	f->script_timer = NULL;
 }
 
 static bool screen_front_signalled(struct front *front, int signo)
@@ -148,6 +278,8 @@ void screen_front_init(struct screen_front *f, const struct config *cfg)
 		.open = screen_front_open,
 		.close = screen_front_close,
 		.signalled = screen_front_signalled,
+		.stopped = screen_front_stopped,
+		.judge = screen_front_judge,
 	};
 	*f = (struct screen_front){.front = {.ops = &ops}, .cfg = cfg};
 }
