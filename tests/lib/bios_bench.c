@@ -82,13 +82,16 @@ static void bench_add_chips(struct bios_bench *bench)
 	int rc = cmos_create(&bench->cmos, &cmos);
 	rc |= i8042_create(&bench->i8042, &i8042);
 	rc |= serial_create(&bench->serial, "com1", (struct irq_line){0}, &bench->terminal.cd);
-	rc |= vga_create(&bench->vga, bench->cfg.gm, clock, (struct vga_window){0});
+	if (!bench->is_blind)
+		rc |= vga_create(&bench->vga, bench->cfg.gm, clock, (struct vga_window){0});
 	assert(rc == 0);
 	bench_add(bench->pio, 0x70, CMOS_PORTS, &cmos_bus_ops, bench->cmos, bench->cmos);
 	bench_add(bench->pio, 0x60, 1, &i8042_data_bus_ops, bench->i8042, bench->i8042);
 	bench_add(bench->pio, 0x64, 1, &i8042_command_bus_ops, bench->i8042, bench->i8042);
 	bench_add(bench->pio, COM1_PORT, SERIAL_PORTS, &serial_bus_ops, bench->serial,
 		  bench->serial);
+	if (bench->is_blind)
+		return;
 	bench_add(bench->pio, VGA_PORT_BASE, VGA_PORTS, &vga_port_bus_ops, bench->vga, bench->vga);
 	bench_add(bench->mmio, VGA_MEMORY_BASE, VGA_MEMORY_SIZE, &vga_memory_bus_ops, bench->vga,
 		  bench->vga);

@@ -16,11 +16,13 @@
 /**
  * struct bios_bench - the machine
  * @cfg:   fill in what should differ before bios_bench_start()
+ * @is_blind: without a VGA, which takes its time to start
  * @disk:  of cfg.disk[] of the same index
  * @booted: how often a boot sector was entered, @booted_drive from where
  */
 struct bios_bench {
 	struct bios_config cfg;
+	bool is_blind;
 	struct device *dev, *cmos, *i8042, *serial, *vga;
 	struct bus *pio, *mmio;
 	struct fake_clock clock;
