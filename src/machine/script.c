@@ -128,10 +128,15 @@ static bool script_has_heard(struct script *s)
 	return is_found;
 }
 
-static bool script_sees(struct script *s)
+static void script_look(struct script *s)
 {
 	s->hooks.take(s->hooks.ctx, &s->screen);
 	screen_text(&s->screen, s->text, sizeof(s->text));
+}
+
+static bool script_sees(struct script *s)
+{
+	script_look(s);
 	return regexec(&s->regex[s->now], s->text, 0, NULL, 0) == 0;
 }
 
@@ -187,6 +192,13 @@ static void script_next(struct script *s, uint64_t now_ns)
 	s->begin_ns = now_ns;
 }
 
+/* The screen is kept for script_tell(), when there may be no machine any more. */
+static void script_fail(struct script *s)
+{
+	s->state = SCRIPT_FAILED;
+	script_look(s);
+}
+
 void script_expired(void *ctx)
 {
 	struct script *s = ctx;
@@ -204,8 +216,8 @@ void script_expired(void *ctx)
 	}
 	const struct config_step *step = &s->step[s->now];
 	if (now_ns - s->begin_ns >= step->limit_ms * MS) {
-		s->state = SCRIPT_FAILED;
 		snprintf(s->why, sizeof(s->why), "within %g s", (double)step->limit_ms / 1000);
+		script_fail(s);
 		s->hooks.over(s->hooks.ctx);
 		return;
 	}
@@ -227,8 +239,8 @@ enum script_state script_finish(struct script *s)
 		} else if (!step_waits(&s->step[s->now]) || script_do_step(s)) {
 			s->now++;
 		} else {
-			s->state = SCRIPT_FAILED;
 			snprintf(s->why, sizeof(s->why), "before the machine ended");
+			script_fail(s);
 		}
 	}
 	return s->state;
@@ -277,7 +289,7 @@ void script_tell(struct script *s, FILE *out)
 {
 	const struct config_step *step = &s->step[s->now];
 	bool is_screen = step->kind != STEP_EXPECT;
-	const char *text = s->heard;
+	const char *text = is_screen ? s->text : s->heard;
 
 	fprintf(out, "step %u of %u failed: --%s '", s->now + 1, s->count, step_option(step));
 	script_put_text(out, step->text);
@@ -286,11 +298,6 @@ void script_tell(struct script *s, FILE *out)
 		: step->kind == STEP_EXPECT	 ? "heard"
 						 : "read by the guest",
 		s->why);
-	if (is_screen) {
-		s->hooks.take(s->hooks.ctx, &s->screen);
-		screen_text(&s->screen, s->text, sizeof(s->text));
-		text = s->text;
-	}
 	if (is_screen && s->screen.kind == SCREEN_GRAPHICS)
 		fputs("the screen is in a graphics mode\n", out);
 	else if (!*text)

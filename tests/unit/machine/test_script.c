@@ -164,6 +164,7 @@ static void test_a_step_fails_when_its_time_is_over(void)
 	pass(1000);
 	CHECK_EQ(t.over, 1);
 	CHECK_EQ(script_finish(t.script), SCRIPT_FAILED);
+	see("the next machine");
 	CHECK_STR(told(), "step 2 of 2 failed: --expect-screen 'se(co)nd' was not seen within 2.5 "
 			  "s\nthe screen:\n  | a menu \xe2\x94\x82\n");
 	pass(10000);
