@@ -37,6 +37,18 @@ static uint32_t be32_at(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* Round @i of eight, in which A is v[-i], B the next one, and so on. */
+static inline void sha256_round(uint32_t v[8], unsigned i, uint32_t kw)
+{
+	uint32_t a = v[-i & 7], b = v[(1 - i) & 7], c = v[(2 - i) & 7];
+	uint32_t e = v[(4 - i) & 7], f = v[(5 - i) & 7], g = v[(6 - i) & 7];
+	uint32_t t = v[(7 - i) & 7] + kw + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+		     ((e & f) ^ (~e & g));
+	v[(3 - i) & 7] += t;
+	v[(7 - i) & 7] =
+		t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+}
+
 static void sha256_block(uint32_t state[8], const uint8_t *block)
 {
 	uint32_t w[64], v[8];
@@ -48,15 +60,16 @@ static void sha256_block(uint32_t state[8], const uint8_t *block)
 		w[i] = w[i - 16] + s0 + w[i - 7] + s1;
 	}
 	memcpy(v, state, sizeof(v));
-	for (unsigned i = 0; i < 64; i++) {
-		uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
-		uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-		uint32_t t1 = v[7] + s1 + choice + sha256_k[i] + w[i];
-		uint32_t s0 = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
-		uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-		memmove(v + 1, v, 7 * sizeof(v[0]));
-		v[4] += t1;
-		v[0] = t1 + s0 + majority;
+	/* Instead of moving along, the eight variables change their roles. */
+	for (unsigned i = 0; i < 64; i += 8) {
+		sha256_round(v, 0, w[i] + sha256_k[i]);
+		sha256_round(v, 1, w[i + 1] + sha256_k[i + 1]);
+		sha256_round(v, 2, w[i + 2] + sha256_k[i + 2]);
+		sha256_round(v, 3, w[i + 3] + sha256_k[i + 3]);
+		sha256_round(v, 4, w[i + 4] + sha256_k[i + 4]);
+		sha256_round(v, 5, w[i + 5] + sha256_k[i + 5]);
+		sha256_round(v, 6, w[i + 6] + sha256_k[i + 6]);
+		sha256_round(v, 7, w[i + 7] + sha256_k[i + 7]);
 	}
 	for (unsigned i = 0; i < 8; i++)
 		state[i] += v[i];
@@ -90,13 +103,12 @@ void sha256_add(struct sha256 *s, const void *buf, size_t len)
 
 void sha256_end(struct sha256 *s, char ret_hex[SHA256_HEX_SIZE])
 {
-	static const uint8_t one = 0x80, zero[BLOCK];
+	static const uint8_t padding[BLOCK] = {0x80};
 	uint64_t bits = s->len * 8;
 	uint8_t length[8];
 	for (unsigned i = 0; i < 8; i++)
 		length[i] = (uint8_t)(bits >> (56 - 8 * i));
-	sha256_add(s, &one, 1);
-	sha256_add(s, zero, (2 * BLOCK - 8 - s->len % BLOCK) % BLOCK);
+	sha256_add(s, padding, 1 + (2 * BLOCK - 9 - s->len % BLOCK) % BLOCK);
 	sha256_add(s, length, sizeof(length));
 	for (unsigned i = 0; i < 8; i++)
 		snprintf(ret_hex + 8 * i, 9, "%08x", s->state[i]);

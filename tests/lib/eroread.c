@@ -285,7 +285,7 @@ bool eroread_find(const struct eroread *er, const char *path, struct erofs_inode
 char *eroread_contents(const struct eroread *er, uint64_t nid, size_t *ret_len)
 {
 	struct erofs_inode inode = read_inode(er, nid);
-	char *all = malloc((size_t)inode.size + 1);
+	char *all = calloc(1, (size_t)inode.size + 1);
 	insist(all, "memory");
 	for (uint64_t i = 0; i * BLOCK < inode.size; i++) {
 		size_t len;
