@@ -84,9 +84,9 @@ static uint8_t ps2_keyboard_set2(uint8_t code)
 		return SET2_F7;
 	if (code == SET1_SYSREQ)
 		return SET2_SYSREQ;
-	for (uint8_t i = 1; i < sizeof(set2_to_set1); i++) {
+	for (unsigned i = 1; i < sizeof(set2_to_set1); i++) {
 		if (set2_to_set1[i] == code)
-			return i;
+			return (uint8_t)i;
 	}
 	return 0;
 }
