@@ -206,10 +206,9 @@ void video_draw_glyph(const struct video *v, unsigned page, unsigned row, unsign
 /* The character whose glyph is there, in whatever colour on black; 0 when none is. */
 uint8_t video_recognize_glyph(const struct video *v, unsigned page, unsigned row, unsigned col)
 {
-	uint8_t seen[GLYPH_HEIGHT_MAX], glyph[GLYPH_HEIGHT_MAX];
+	uint8_t seen[GLYPH_HEIGHT_MAX] = {0}, glyph[GLYPH_HEIGHT_MAX];
 	for (unsigned i = 0; i < v->glyph_height; i++) {
 		unsigned y = row * v->glyph_height + i;
-		seen[i] = 0;
 		for (unsigned x = 0; x < 8; x++) {
 			if (y < video_dots_high(v) && col < v->mode->cols &&
 			    video_get_dot(v, page, col * 8 + x, y))
