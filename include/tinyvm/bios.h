@@ -2,10 +2,10 @@
  * The PC BIOS, its services in C.
  *
  * The ROM (firmware/) has the entry points that old software looks at. Each saves the registers on
- * the guest's stack as a struct bios_frame (spec/bios.h) and tells of it with three OUTs: SS, SP,
- * the service. What the service does to the frame, to guest memory and to the machine's chips it
- * does here, in one go, before the last OUT returns; then the stub restores the registers and
- * irets. So a service needs no access to the processor and is tested without one.
+ * the guest's stack as a struct bios_frame (spec/bios.h) and tells of it with one OUT. What the
+ * service does to the frame, to guest memory and to the machine's chips it does here, in one go,
+ * before the OUT returns; then the stub restores the registers and irets. So a service needs no
+ * access to the processor and is tested without one.
  *
  * Chips are reached as a real BIOS reaches them, through the buses. What lives in KVM (PIC, PIT)
  * only the ROM can reach: it programs them.
@@ -25,8 +25,8 @@ struct block_req;
 #define BIOS_ROM_BASE 0xf0000u
 #define BIOS_ROM_SIZE 0x10000u
 
-/* The service ports; spec/bios.h says which is which. */
-#define BIOS_PORTS 8
+/* The service port (spec/bios.h). */
+#define BIOS_PORTS 4
 extern const struct bus_ops bios_bus_ops;
 
 enum bios_disk_kind {
@@ -90,11 +90,14 @@ struct bios_config {
 	void *ctx;
 };
 
-/* Return: 0, -ENOMEM. */
+/* Return: 0, -ENOMEM. The disks must have ended all requests before device_destroy(). */
 int bios_create(struct device **ret_dev, const struct bios_config *cfg)
 	__attribute__((warn_unused_result));
 
-/* The ROM's BIOS_ROM_SIZE bytes, for the board to put at BIOS_ROM_BASE and below 4 GiB. */
+/*
+ * The ROM's BIOS_ROM_SIZE bytes, page aligned, for the board to put below 4 GiB, and to copy to
+ * BIOS_ROM_BASE, where power-on adds tables and fonts: there RAM that guests cannot write.
+ */
 const uint8_t *bios_rom(void);
 
 /* Free places in the keyboard's ring in the BIOS data area: whoever types waits for one. */

@@ -16,13 +16,12 @@
 /**
  * struct bios_bench - the machine
  * @cfg:   fill in what should differ before bios_bench_start()
- * @is_blind: without a VGA, which takes its time to start
  * @disk:  of cfg.disk[] of the same index
  * @booted: how often a boot sector was entered, @booted_drive from where
+ * @is_blind: without a VGA, which takes its time to start
  */
 struct bios_bench {
 	struct bios_config cfg;
-	bool is_blind;
 	struct device *dev, *cmos, *i8042, *serial, *vga;
 	struct bus *pio, *mmio;
 	struct fake_clock clock;
@@ -32,6 +31,7 @@ struct bios_bench {
 	struct fakeblock disk[BIOS_DISK_MAX];
 	char screen[80 * 25 + 1];
 	unsigned booted, booted_drive;
+	bool is_blind;
 };
 
 /* @bench is filled with defaults: no disks. Then disks; then the device and power-on. */
