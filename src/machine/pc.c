@@ -82,7 +82,7 @@ int pc_no_memory(struct err *err)
 
 static int pc_add_serial(struct pc *pc, struct err *err)
 {
-	struct chardev *console = pc->cfg->console == CONSOLE_SERIAL ? pc->backends->console : NULL;
+	struct chardev *console = pc->cfg->console != CONSOLE_VIRTIO ? pc->backends->console : NULL;
 	struct device *dev;
 	if (serial_create(&dev, "com1", pc_gsi(pc, BOARD_COM1_GSI), console) != 0)
 		return pc_no_memory(err);

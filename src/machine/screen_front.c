@@ -17,6 +17,7 @@
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
 #include <tinyvm/keymap.h>
+#include <tinyvm/logfile.h>
 #include <tinyvm/screen.h>
 #include <tinyvm/terminal.h>
 #include <tinyvm/tui.h>
@@ -82,7 +83,9 @@ static void screen_front_terminal_command(void *ctx, enum terminal_command comma
 	screen_front_tui_command(ctx, command == TERMINAL_QUIT ? TUI_QUIT : TUI_POWER_BUTTON);
 }
 
-static int screen_front_open_tui(struct screen_front *f, struct err *err)
+/* The serial port goes to the log alone. */
+static int screen_front_open_tui(struct screen_front *f, struct chardev **ret_console,
+				 struct err *err)
 {
 	const struct tui_config cfg = {
 		.source = {.take = pc_take_screen, .ctx = f->front.pc},
@@ -92,7 +95,10 @@ static int screen_front_open_tui(struct screen_front *f, struct err *err)
 		.title = f->cfg->name ? f->cfg->name : "tinyvm",
 		.ctx = f,
 	};
-	return tui_create(&f->tui, f->front.loop, &cfg, err);
+	int error = 0;
+	if (f->cfg->log_path)
+		error = logfile_create(ret_console, f->front.loop, f->cfg->log_path, err);
+	return error ? error : tui_create(&f->tui, f->front.loop, &cfg, err);
 }
 
 static void screen_front_line(void *ctx, const char *line)
@@ -250,7 +256,7 @@ static int screen_front_open(struct front *front, struct chardev **ret_console,
 	evloop_timer_bind(f->key_timer, keys_expired, &f->keys, NULL);
 	keys_init(&f->keys, clock, evloop_timer_wire(f->key_timer));
 	keys_plug(&f->keys, sink);
-	error = f->cfg->console == CONSOLE_SCREEN ? screen_front_open_tui(f, err)
+	error = f->cfg->console == CONSOLE_SCREEN ? screen_front_open_tui(f, ret_console, err)
 						  : screen_front_open_terminal(f, ret_console, err);
 	return error ? error : screen_front_open_script(f, clock, ret_console, err);
 }

@@ -277,7 +277,7 @@ static void script_put_lines(FILE *out, const char *text)
 	for (; *from; from++) {
 		unsigned char c = (unsigned char)*from;
 		if (!is_line)
-			fputs("  | ", out);
+			fputs(c == '\n' ? "  |" : "  | ", out);
 		is_line = c != '\n';
 		fputc(c == '\n' || (c >= ' ' && c != 0x7f) ? c : '?', out);
 	}
