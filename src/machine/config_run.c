@@ -21,7 +21,7 @@ static const char run_help_text[] =
 	"      --modules DIR            its modules (default /lib/modules/RELEASE)\n"
 	"      --rootfs DIR             what the guest has as / (default: this host's /),\n"
 	"                               or a container image (OCI layout, docker save)\n"
-	"      --image FILE, --boot     a disk with the root instead; start its init first\n"
+	"      --image FILE, --boot     a disk with the root instead; its init first\n"
 	"      --rw [DIR]               changes in DIR, or in all of --rootfs, last\n"
 	"      --share HOST:GUEST[:ro]  a directory of the host elsewhere in the guest\n"
 	"      --cwd DIR, --env NAME[=VALUE]  of the command (default: this directory)\n"
