@@ -69,6 +69,8 @@ struct bios_disk {
  * @com_port, @lpt_port: I/O addresses for the BIOS data area, 0 for none
  * @cpus:   for the MP table
  * @is_pci: INT 1Ah AH=B1h answers
+ * @pci_intx_gsi: for the MP table, the IOAPIC's inputs of INTA# by slot: pci_intx_gsi[slot % 4]
+ * (all pins of a slot share one)
  * @rsdp:   the ACPI tables' root, which the machine has put in place, 0 for none
  * @booted: NULL, or told once that the boot sector gets the processor, with the drive's number
  */
@@ -85,6 +87,7 @@ struct bios_config {
 	uint16_t com_port[4], lpt_port[3];
 	unsigned cpus;
 	bool is_pci;
+	uint8_t pci_intx_gsi[4];
 	gpa_t rsdp;
 	void (*booted)(void *ctx, unsigned drive);
 	void *ctx;

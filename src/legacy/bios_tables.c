@@ -18,6 +18,9 @@
 #define ISA_IRQS       16u
 #define TIMER_IRQ      0u
 #define TIMER_PIN      2u /* where the IOAPIC has it */
+#define PCI_SLOTS      32u
+#define BUS_PCI	       0
+#define BUS_ISA	       1
 #define CASCADE_IRQ    2u
 
 #define TABLES_MAX (BIOS_ROM_CODE - BIOS_ROM_TABLES)
@@ -70,53 +73,81 @@ static void tables_seal(struct tables *t, size_t sum, size_t at, size_t len)
 	t->data[sum] -= total;
 }
 
-static void tables_add_interrupt(struct tables *t, uint8_t entry, uint8_t type, uint8_t irq,
-				 uint8_t apic, uint8_t pin)
+enum mp_entry {
+	MP_PROCESSOR,
+	MP_BUS,
+	MP_IOAPIC,
+	MP_INTERRUPT,
+	MP_LOCAL_INTERRUPT,
+};
+
+/* What kind of interrupt */
+#define MP_INT	  0
+#define MP_NMI	  1
+#define MP_EXTINT 3
+
+static void tables_add_interrupt(struct tables *t, enum mp_entry entry, uint8_t type, uint8_t bus,
+				 unsigned irq, uint8_t apic, unsigned pin)
 {
 	tables_put(t, entry, 1);
 	tables_put(t, type, 1);
 	tables_put(t, 0, 2); /* polarity and trigger as the bus has them */
-	tables_put(t, 0, 1); /* the ISA bus */
+	tables_put(t, bus, 1);
 	tables_put(t, irq, 1);
 	tables_put(t, apic, 1);
 	tables_put(t, pin, 1);
 }
 
+static void tables_add_bus(struct tables *t, uint8_t id, const char name[6])
+{
+	tables_put(t, MP_BUS, 1);
+	tables_put(t, id, 1);
+	tables_text(t, name, 6);
+}
+
+static void tables_add_processor(struct tables *t, unsigned id)
+{
+	tables_put(t, MP_PROCESSOR, 1);
+	tables_put(t, id, 1);
+	tables_put(t, APIC_VERSION, 1);
+	tables_put(t, id ? 1 : 3, 1); /* enabled; the first is the one that boots */
+	tables_put(t, 0x600, 4);      /* signature */
+	tables_put(t, 0x201, 4);      /* x87, APIC */
+	tables_put(t, 0, 8);
+}
+
 /* Return: how many entries. */
-static unsigned tables_add_mp_entries(struct tables *t, unsigned cpus)
+static unsigned tables_add_mp_entries(struct tables *t, const struct bios_config *cfg,
+				      unsigned cpus)
 {
 	unsigned count = 0;
-	for (unsigned id = 0; id < cpus; id++, count++) {
-		tables_put(t, 0, 1); /* a processor */
-		tables_put(t, id, 1);
-		tables_put(t, APIC_VERSION, 1);
-		tables_put(t, id ? 1 : 3, 1); /* enabled; the first is the one that boots */
-		tables_put(t, 0x600, 4);      /* signature */
-		tables_put(t, 0x201, 4);      /* x87, APIC */
-		tables_put(t, 0, 8);
-	}
-	tables_put(t, 1, 1); /* a bus */
-	tables_put(t, 0, 1);
-	tables_text(t, "ISA   ", 6);
-	tables_put(t, 2, 1); /* an IOAPIC */
+	for (unsigned id = 0; id < cpus; id++, count++)
+		tables_add_processor(t, id);
+	if (cfg->is_pci)
+		tables_add_bus(t, BUS_PCI, "PCI   ");
+	tables_add_bus(t, BUS_ISA, "ISA   ");
+	tables_put(t, MP_IOAPIC, 1);
 	tables_put(t, 0, 1);
 	tables_put(t, IOAPIC_VERSION, 1);
 	tables_put(t, 1, 1);
 	tables_put(t, IOAPIC_GPA, 4);
-	count += 2;
+	count += cfg->is_pci ? 3 : 2;
+	for (unsigned slot = 0; cfg->is_pci && slot < PCI_SLOTS; slot++, count++)
+		tables_add_interrupt(t, MP_INTERRUPT, MP_INT, BUS_PCI, slot << 2, 0,
+				     cfg->pci_intx_gsi[slot % 4]);
 	for (unsigned irq = 0; irq < ISA_IRQS; irq++) {
 		if (irq == CASCADE_IRQ)
 			continue;
-		tables_add_interrupt(t, 3, 0, (uint8_t)irq, 0,
-				     (uint8_t)(irq == TIMER_IRQ ? TIMER_PIN : irq));
+		tables_add_interrupt(t, MP_INTERRUPT, MP_INT, BUS_ISA, irq, 0,
+				     irq == TIMER_IRQ ? TIMER_PIN : irq);
 		count++;
 	}
-	tables_add_interrupt(t, 4, 3, 0, 0, 0);	   /* the 8259 at LINT0 */
-	tables_add_interrupt(t, 4, 1, 0, 0xff, 1); /* NMI at LINT1 */
+	tables_add_interrupt(t, MP_LOCAL_INTERRUPT, MP_EXTINT, BUS_ISA, 0, 0, 0); /* LINT0 */
+	tables_add_interrupt(t, MP_LOCAL_INTERRUPT, MP_NMI, BUS_ISA, 0, 0xff, 1); /* LINT1 */
 	return count + 2;
 }
 
-static void tables_add_mp(struct tables *t, unsigned cpus)
+static void tables_add_mp(struct tables *t, const struct bios_config *cfg, unsigned cpus)
 {
 	size_t table = t->used;
 	tables_text(t, "PCMP", 4);
@@ -128,7 +159,7 @@ static void tables_add_mp(struct tables *t, unsigned cpus)
 	tables_put(t, 0, 2); /* entries */
 	tables_put(t, LAPIC_GPA, 4);
 	tables_put(t, 0, 4);
-	unsigned count = tables_add_mp_entries(t, cpus);
+	unsigned count = tables_add_mp_entries(t, cfg, cpus);
 	tables_set(t, table + 4, t->used - table, 2);
 	tables_set(t, table + 34, count, 2);
 	tables_seal(t, table + 7, table, t->used - table);
@@ -277,7 +308,7 @@ void bios_tables_post(struct bios *b)
 	struct tables t = {0};
 	unsigned cpus = b->cfg.cpus < CPUS_MAX ? b->cfg.cpus : CPUS_MAX;
 
-	tables_add_mp(&t, cpus);
+	tables_add_mp(&t, &b->cfg, cpus);
 	tables_align(&t);
 	tables_add_smbios(&t, cpus, b->cfg.ram_below_4g + b->cfg.ram_above_4g);
 	bios_copy_out(b, tables_gpa(0), t.data, t.used);

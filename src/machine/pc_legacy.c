@@ -373,6 +373,8 @@ int pc_add_bios(struct pc *pc, struct clock clock, struct err *err)
 		.com_port = {BOARD_COM1_PORT},
 		.cpus = pc->cfg->cpus,
 		.is_pci = pc->pci != NULL,
+		.pci_intx_gsi = {BOARD_PCI_INTX_GSI, BOARD_PCI_INTX_GSI + 1, BOARD_PCI_INTX_GSI + 2,
+				 BOARD_PCI_INTX_GSI + 3},
 		.rsdp = BOARD_RSDP_GPA,
 		.booted = pc_booted,
 	};

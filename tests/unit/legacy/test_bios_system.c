@@ -110,6 +110,13 @@ WITH_DEVICE(test_power_on_fills_vectors_and_data_area)
 
 WITH_DEVICE(test_tables_add_up)
 {
+	bios_bench_end(&bench);
+	bios_bench_init(&bench);
+	bench.cfg.is_pci = true;
+	bench.cfg.cpus = 3;
+	for (unsigned i = 0; i < 4; i++)
+		bench.cfg.pci_intx_gsi[i] = (uint8_t)(16 + i);
+	bios_bench_start(&bench);
 	gpa_t mp = find("_MP_"), sm = find("_SM_");
 	CHECK(mp && sm);
 	CHECK_EQ(sum(mp, 16), 0);
@@ -122,13 +129,17 @@ WITH_DEVICE(test_tables_add_up)
 	for (unsigned n = 0; n < peek(table + 34, 2); n++) {
 		unsigned kind = (unsigned)peek(at, 1);
 		CHECK(kind <= 4);
+		/* Slot 6's INTA# */
+		if (kind == 3 && peek(at + 4, 2) == 6 << 10)
+			CHECK_EQ(peek(at + 7, 1), 18);
 		kinds[kind]++;
 		at += kind ? 8 : 20;
 	}
 	CHECK_EQ(at, table + peek(table + 4, 2));
-	CHECK_EQ(kinds[0], 1);
+	CHECK_EQ(kinds[0], 3);
+	CHECK_EQ(kinds[1], 2);
 	CHECK_EQ(kinds[2], 1);
-	CHECK_EQ(kinds[3], 15);
+	CHECK_EQ(kinds[3], 15 + 32);
 
 	CHECK_EQ(sum(sm, 0x1f), 0);
 	CHECK_EQ(sum(sm + 0x10, 0x0f), 0);
