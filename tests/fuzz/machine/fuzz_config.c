@@ -54,9 +54,13 @@ static void fuzz_check_disks(const struct config *cfg)
 
 static void fuzz_check(const struct config *cfg)
 {
-	if (!cfg->kernel || cfg->cpus < 1 || cfg->cpus > 4096 || cfg->memory == 0 ||
-	    cfg->memory % 4096 != 0 || cfg->memory > GMEM_SIZE_MAX ||
-	    cfg->disk_count > CONFIG_DISK_MAX)
+	bool has_image = cfg->disk_count || cfg->floppy_count || cfg->cdrom_count;
+	if (!cfg->kernel && (!cfg->is_pc || !has_image))
+		abort();
+	if (cfg->is_pc && cfg->disk_count + cfg->cdrom_count > CONFIG_IDE_MAX)
+		abort();
+	if (cfg->cpus < 1 || cfg->cpus > 4096 || cfg->memory == 0 || cfg->memory % 4096 != 0 ||
+	    cfg->memory > GMEM_SIZE_MAX || cfg->disk_count > CONFIG_DISK_MAX)
 		abort();
 	fuzz_check_disks(cfg);
 	fuzz_check_net(cfg);
