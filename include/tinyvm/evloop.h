@@ -6,6 +6,7 @@
 #ifndef TINYVM_EVLOOP_H
 #define TINYVM_EVLOOP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -85,5 +86,22 @@ void evloop_timer_destroy(struct evloop_timer *timer);
  */
 void evloop_run(struct evloop *loop);
 void evloop_stop(struct evloop *loop);
+
+/* Does the calling thread run @loop? */
+bool evloop_is_here(const struct evloop *loop);
+
+/**
+ * evloop_thread_start() - run @loop on a thread of its own, which takes no signals
+ * evloop_thread_stop() - stop it and wait until the thread has ended
+ *
+ * Return (start): 0 or -errno.
+ */
+struct evloop_thread {
+	struct evloop *loop; /* NULL: not started */
+	pthread_t thread;
+};
+int evloop_thread_start(struct evloop_thread *thread, struct evloop *loop)
+	__attribute__((warn_unused_result));
+void evloop_thread_stop(struct evloop_thread *thread);
 
 #endif

@@ -76,7 +76,7 @@ struct fs_req {
 /**
  * struct fs_ops - a server
  * @attach: completions from now on arrive on @loop with @dev's lock held; NULLs detach. -errno.
- * @submit: take @req. done() runs later, within drain() or on the loop
+ * @submit: take @req. done() runs later, within commit() or drain() or on the loop
  * @commit: hand over what was submitted since the last commit
  * @interrupt: the guest has lost interest in the request with this `unique`: one that waits for a
  *          file lock ends with -EINTR, others go on
@@ -126,6 +126,8 @@ struct fs {
  *               and contents for as long as it likes, and its file locks are its own
  * @is_one_filesystem: other file systems mounted in the tree look like empty directories. The host
  *               kernel's own (proc, sysfs and such) always do
+ * @has_own_loop: the event loop it is attached to is run by a thread that only serves shares: what
+ *               the host can answer at once is answered there, which saves waking another thread
  * @files_max:   descriptors that the share may hold open, 64 or more; what fs_share_files_max()
  *               says
  */
@@ -133,6 +135,7 @@ struct fs_share_options {
 	bool is_readonly;
 	bool is_private;
 	bool is_one_filesystem;
+	bool has_own_loop;
 	unsigned files_max;
 };
 

@@ -5,6 +5,7 @@
  * marked and freed after the batch.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -34,6 +35,7 @@ struct evloop_fd {
  * struct evloop - an epoll and who waits in it
  * @polled:    handles that are looked at without an event, until POLL_NS after @worked_ns
  * @worked_ns: when a handle with a poll function last had work
+ * @runner:    the thread in evloop_run(), 0 for none
  */
 struct evloop {
 	int epfd;
@@ -42,6 +44,7 @@ struct evloop {
 	struct evloop_fd *removed;
 	struct evloop_fd *polled;
 	uint64_t worked_ns;
+	_Atomic(pthread_t) runner;
 };
 
 int evloop_create(struct evloop **ret_loop)
@@ -221,6 +224,7 @@ static void evloop_poll(struct evloop *loop)
 void evloop_run(struct evloop *loop)
 {
 	bool is_stopped = false;
+	loop->runner = pthread_self();
 	while (!is_stopped) {
 		struct epoll_event ev[BATCH];
 		int n = epoll_wait(loop->epfd, ev, BATCH, loop->polled ? 0 : -1);
@@ -240,6 +244,12 @@ void evloop_run(struct evloop *loop)
 		loop->is_dispatching = false;
 		evloop_free_removed(loop);
 	}
+	loop->runner = 0;
+}
+
+bool evloop_is_here(const struct evloop *loop)
+{
+	return pthread_equal(loop->runner, pthread_self());
 }
 
 void evloop_stop(struct evloop *loop)
@@ -247,4 +257,35 @@ void evloop_stop(struct evloop *loop)
 	const uint64_t one = 1;
 	ssize_t n = write(loop->stopfd, &one, sizeof(one));
 	(void)n; /* fails only when the counter is full: then it is stopped all the same */
+}
+
+static void *evloop_thread_main(void *loop)
+{
+	evloop_run(loop);
+	return NULL;
+}
+
+int evloop_thread_start(struct evloop_thread *thread, struct evloop *loop)
+{
+	static const int open[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
+	sigset_t deaf, old;
+	sigfillset(&deaf);
+	for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		sigdelset(&deaf, open[i]);
+	pthread_sigmask(SIG_SETMASK, &deaf, &old);
+	int error = pthread_create(&thread->thread, NULL, evloop_thread_main, loop);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error)
+		return -error;
+	thread->loop = loop;
+	return 0;
+}
+
+void evloop_thread_stop(struct evloop_thread *thread)
+{
+	if (!thread->loop)
+		return;
+	evloop_stop(thread->loop);
+	pthread_join(thread->thread, NULL);
+	thread->loop = NULL;
 }

@@ -18,11 +18,12 @@ _Static_assert(FUSE_KERNEL_VERSION == 7 && FUSE_KERNEL_MINOR_VERSION >= MINOR,
 	       "<linux/fuse.h> is too old");
 
 enum {
-	NEEDS_INODE = 1 << 0,	/* header.nodeid is one, and pinned */
-	NEEDS_DIR = 1 << 1,	/* and a directory */
-	CHANGES = 1 << 2,	/* something in the share */
-	IS_EXCLUSIVE = 1 << 3,	/* runs alone, in a session or not */
-	IS_REMOTE_LOCK = 1 << 4 /* needless where locks are local */
+	NEEDS_INODE = 1 << 0,	 /* header.nodeid is one, and pinned */
+	NEEDS_DIR = 1 << 1,	 /* and a directory */
+	CHANGES = 1 << 2,	 /* something in the share */
+	IS_EXCLUSIVE = 1 << 3,	 /* runs alone, in a session or not */
+	IS_REMOTE_LOCK = 1 << 4, /* needless where locks are local */
+	IS_LONG = 1 << 5	 /* may take its time by its nature */
 };
 #define INODE	  NEEDS_INODE
 #define DIRECTORY (NEEDS_INODE | NEEDS_DIR)
@@ -42,8 +43,8 @@ struct op {
 #define OPEN  sizeof(struct fuse_open_out)
 
 static const struct op ops[] = {
-	[FUSE_INIT] = {do_init, sizeof(struct fuse_init_out), IS_EXCLUSIVE},
-	[FUSE_DESTROY] = {do_destroy, 0, IS_EXCLUSIVE},
+	[FUSE_INIT] = {do_init, sizeof(struct fuse_init_out), IS_EXCLUSIVE | IS_LONG},
+	[FUSE_DESTROY] = {do_destroy, 0, IS_EXCLUSIVE | IS_LONG},
 
 	[FUSE_LOOKUP] = {do_lookup, ENTRY, DIRECTORY},
 	[FUSE_FORGET] = {do_forget, 0, 0},
@@ -64,24 +65,24 @@ static const struct op ops[] = {
 	[FUSE_READLINK] = {do_readlink, 0, INODE},
 	[FUSE_STATFS] = {do_statfs, sizeof(struct fuse_statfs_out), INODE},
 	[FUSE_ACCESS] = {do_access, 0, INODE},
-	[FUSE_SYNCFS] = {do_syncfs, 0, INODE},
+	[FUSE_SYNCFS] = {do_syncfs, 0, INODE | IS_LONG},
 
 	[FUSE_OPEN] = {do_open, OPEN, INODE},
 	[FUSE_READ] = {do_read, 0, INODE},
 	[FUSE_WRITE] = {do_write, sizeof(struct fuse_write_out), INODE | CHANGES},
 	[FUSE_RELEASE] = {do_release, 0, INODE},
 	[FUSE_FLUSH] = {do_flush, 0, INODE},
-	[FUSE_FSYNC] = {do_fsync, 0, INODE},
-	[FUSE_FALLOCATE] = {do_fallocate, 0, INODE | CHANGES},
+	[FUSE_FSYNC] = {do_fsync, 0, INODE | IS_LONG},
+	[FUSE_FALLOCATE] = {do_fallocate, 0, INODE | CHANGES | IS_LONG},
 	[FUSE_LSEEK] = {do_lseek, sizeof(struct fuse_lseek_out), INODE},
 	[FUSE_COPY_FILE_RANGE] = {do_copy_file_range, sizeof(struct fuse_write_out),
-				  INODE | CHANGES},
+				  INODE | CHANGES | IS_LONG},
 
 	[FUSE_OPENDIR] = {do_opendir, OPEN, DIRECTORY},
 	[FUSE_READDIR] = {do_readdir, 0, DIRECTORY},
 	[FUSE_READDIRPLUS] = {do_readdirplus, 0, DIRECTORY},
 	[FUSE_RELEASEDIR] = {do_release, 0, DIRECTORY},
-	[FUSE_FSYNCDIR] = {do_fsync, 0, DIRECTORY},
+	[FUSE_FSYNCDIR] = {do_fsync, 0, DIRECTORY | IS_LONG},
 
 	[FUSE_SETXATTR] = {do_setxattr, 0, INODE | CHANGES},
 	[FUSE_GETXATTR] = {do_getxattr, 0, INODE},
@@ -90,7 +91,7 @@ static const struct op ops[] = {
 
 	[FUSE_GETLK] = {do_getlk, sizeof(struct fuse_lk_out), INODE | IS_REMOTE_LOCK},
 	[FUSE_SETLK] = {do_setlk, 0, INODE | IS_REMOTE_LOCK},
-	[FUSE_SETLKW] = {do_setlk, 0, INODE | IS_REMOTE_LOCK},
+	[FUSE_SETLKW] = {do_setlk, 0, INODE | IS_REMOTE_LOCK | IS_LONG},
 };
 
 static const struct op *op_find(uint32_t opcode)
@@ -98,6 +99,12 @@ static const struct op *op_find(uint32_t opcode)
 	if (opcode >= sizeof(ops) / sizeof(ops[0]) || !ops[opcode].run)
 		return NULL;
 	return &ops[opcode];
+}
+
+bool request_is_quick(const struct fs_req *req)
+{
+	const struct op *op = op_find(req->header.opcode);
+	return !op || !(op->flags & IS_LONG);
 }
 
 /* The session's lock is held. Return: what the guest gets. */

@@ -69,7 +69,10 @@ int request_act_as_guest(struct request *r) __attribute__((warn_unused_result));
 const char *request_fd_path(const struct request *r, const struct inode *inode,
 			    char buf[FD_PATH_MAX]);
 
-/* Runs a request, on a thread of the pool. Its answer is in @req. */
+/* Is it one that the host's caches mostly answer at once? */
+bool request_is_quick(const struct fs_req *req);
+
+/* Runs a request, on one of the share's threads. Its answer is in @req. */
 void request_run(struct share *share, struct thread *thread, struct fs_req *req);
 
 /* The requests. */

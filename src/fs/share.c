@@ -13,11 +13,16 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
 #include <unistd.h>
 
 #define RETRY_NS	20000000
+#define QUICK_MAX	4	     /* requests at a time that the loop's thread takes itself */
+#define QUICK_BYTES_MAX (128u << 10) /* of their data */
+#define QUICK_NS	2000000	     /* what takes longer is waiting for something */
+#define POOLED_COUNT	64
 #define FILES_MIN	128
 #define FILES_MAX	65536 /* a share's: what an inode costs the host is kernel memory */
 #define FILES_OF_OTHERS 256   /* of the machine's other parts */
@@ -166,6 +171,8 @@ static int share_attach(struct fs *fs, struct evloop *loop, struct device *dev)
 	evloop_remove(share->pool_handle);
 	evloop_remove(share->timer_handle);
 	share->pool_handle = share->timer_handle = NULL;
+	share->loop = loop;
+	share->has_loop_thread = false;
 	if (!loop)
 		return 0;
 	int ret = evloop_add(loop, &share->pool_handle, pool_fd(share->pool), EPOLLIN,
@@ -174,6 +181,18 @@ static int share_attach(struct fs *fs, struct evloop *loop, struct device *dev)
 		ret = evloop_add(loop, &share->timer_handle, share->timer_fd, EPOLLIN,
 				 share_timer_ready, share, dev);
 	return ret;
+}
+
+/* Is it one for the loop's thread, and is that where we are? */
+static bool share_is_quick(struct share *share, const struct fs_req *req)
+{
+	if (!share->opt.has_own_loop || !request_is_quick(req) || req->data_len > QUICK_BYTES_MAX ||
+	    !evloop_is_here(share->loop))
+		return false;
+	if (!share->pooled)
+		return true;
+	share->pooled--;
+	return false;
 }
 
 static void share_submit(struct fs *fs, struct fs_req *req)
@@ -187,12 +206,75 @@ static void share_submit(struct fs *fs, struct fs_req *req)
 		req->next = share->waiters;
 		share->waiters = req;
 	}
-	pool_submit(share->pool, &req->work);
+	if (!share_is_quick(share, req)) {
+		pool_submit(share->pool, &req->work);
+		return;
+	}
+	req->next = NULL;
+	if (share->quick_head)
+		share->quick_tail->next = req;
+	else
+		share->quick_head = req;
+	share->quick_tail = req;
+}
+
+static struct fs_req *share_get_quick(struct share *share)
+{
+	struct fs_req *req = share->quick_head;
+	if (req)
+		share->quick_head = req->next;
+	return req;
+}
+
+static uint64_t share_now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * To wake a thread of the pool, and be woken by it, costs more than most requests do: the first few
+ * are run right here, while others are on their way in the pool. Should they have to wait for the
+ * host's disk or network, the pool is the better place for a while.
+ */
+static void share_run_quick(struct share *share)
+{
+	struct fs_req *mine[QUICK_MAX], *req;
+	unsigned count = 0;
+	uint32_t bytes = 0;
+
+	while (count < QUICK_MAX && (req = share_get_quick(share))) {
+		if (count && bytes + req->data_len > QUICK_BYTES_MAX) {
+			pool_submit(share->pool, &req->work);
+			break;
+		}
+		bytes += req->data_len;
+		mine[count++] = req;
+	}
+	while ((req = share_get_quick(share)))
+		pool_submit(share->pool, &req->work);
+	pool_commit(share->pool);
+	if (!count)
+		return;
+	if (!share->has_loop_thread) {
+		thread_begin(&share->loop_thread, share);
+		share->has_loop_thread = true;
+	}
+	uint64_t begin = share_now_ns();
+	for (unsigned i = 0; i < count; i++)
+		request_run(share, &share->loop_thread, mine[i]);
+	if (share_now_ns() - begin > QUICK_NS * count)
+		share->pooled = POOLED_COUNT;
+	for (unsigned i = 0; i < count; i++)
+		share_done(&mine[i]->work);
+	if (share->is_retry_due && !share->is_draining)
+		share_retry(share);
 }
 
 static void share_commit(struct fs *fs)
 {
-	pool_commit(share_of(fs)->pool);
+	share_run_quick(share_of(fs));
 }
 
 static void share_interrupt(struct fs *fs, uint64_t unique)

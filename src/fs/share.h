@@ -133,6 +133,9 @@ struct thread {
  * @path_count: inodes with a descriptor
  * @hand: where the search for one to close goes on
  * @lock_lock: of what hangs below inode->locks; @lock_count descriptors in all
+ * @loop: that it is attached to; @loop_thread: of who runs it, with @has_loop_thread
+ * @quick_head, @quick_tail: submitted, to be run there
+ * @pooled: so many of them go to the pool instead, since some took long
  * @waiters: requests for file locks in flight, those with is_waiting not in the pool;
  *           @waiting_count of these
  */
@@ -162,6 +165,11 @@ struct share {
 	atomic_uint thread_count;
 
 	struct pool *pool; /* from here on: the attached device's lock */
+	struct evloop *loop;
+	struct thread loop_thread;
+	bool has_loop_thread;
+	struct fs_req *quick_head, *quick_tail;
+	unsigned pooled;
 	struct evloop_fd *pool_handle, *timer_handle;
 	int timer_fd;
 	struct fs_req *waiters;

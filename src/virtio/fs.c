@@ -322,15 +322,17 @@ static void fsdev_serve(struct virtio_fs *vf, unsigned q, bool is_last)
 {
 	struct virtq *vq = &vf->vd.queue[q];
 	unsigned budget = FSDEV_TURN_MAX;
-	bool is_empty;
+	bool is_empty, is_resumed;
 
-	vf->stalled &= ~(1u << q);
 	do {
+		vf->stalled &= ~(1u << q);
 		vq_enable_kick(vq, false);
 		is_empty = fsdev_pop_all(vf, vq, &budget);
 		vf->fs->ops->commit(vf->fs);
 		fsdev_signal(vf);
-	} while (is_empty && is_last && vq_enable_kick(vq, true));
+		/* What was answered within commit() does not call for the rest. */
+		is_resumed = vf->stalled >> q & 1 && vf->free;
+	} while (is_resumed || (is_empty && is_last && vq_enable_kick(vq, true)));
 }
 
 /* After each run of completions. */

@@ -131,7 +131,12 @@ static void fake_submit(struct fs *fs, struct fs_req *req)
 
 static void fake_commit(struct fs *fs)
 {
-	fake_of(fs)->commits++;
+	struct fakefs *fake = fake_of(fs);
+	fake->commits++;
+	if (!fake->is_prompt)
+		return;
+	for (struct fs_req *req; (req = fake_take(fake, false));)
+		fake_complete(fake, req, 0);
 }
 
 static void fake_interrupt(struct fs *fs, uint64_t unique)

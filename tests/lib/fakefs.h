@@ -18,6 +18,7 @@
 /**
  * struct fakefs - the server
  * @is_lifo: complete the newest first
+ * @is_prompt: complete within commit()
  * @reply, @reply_len: what most requests are answered with
  * @last, @last_args: of the last request submitted
  * @written: bytes of the last WRITE, as far as they fit
@@ -27,6 +28,7 @@
 struct fakefs {
 	struct fs fs;
 	bool is_lifo;
+	bool is_prompt;
 	uint8_t reply[4096];
 	uint32_t reply_len;
 	struct fuse_in_header last;

@@ -1,6 +1,8 @@
 /* The event loop: dispatch, stop, removal in mid-batch. */
 #include "test.h"
 
+#include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <tinyvm/device.h>
 #include <tinyvm/evloop.h>
@@ -14,6 +16,7 @@ struct reader {
 	int fd[2];
 	unsigned calls;
 	bool was_locked;
+	bool was_here; /* on the loop's thread */
 };
 
 static void reader_call(void *ctx, uint32_t events)
@@ -219,6 +222,40 @@ static void test_evloop_refuses_a_regular_file(void)
 	close(fd);
 }
 
+static void note_thread(void *ctx, uint32_t events)
+{
+	struct reader *r = ctx;
+	char c;
+	(void)events;
+	if (read(r->fd[0], &c, 1) == 1)
+		r->was_here = evloop_is_here(r->loop);
+}
+
+static void test_evloop_on_a_thread_of_its_own(void)
+{
+	struct evloop_thread thread = {0};
+	struct evloop *loop;
+	struct reader r = {0};
+	evloop_thread_stop(&thread); /* never started */
+	CHECK_EQ(evloop_create(&loop), 0);
+	r.loop = loop;
+	CHECK_EQ(pipe(r.fd), 0);
+	CHECK_EQ(evloop_add(loop, &r.handle, r.fd[0], EPOLLIN, note_thread, &r, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		r.was_here = false;
+		CHECK_EQ(evloop_thread_start(&thread, loop), 0);
+		CHECK_EQ(write(r.fd[1], "x", 1), 1);
+		while (poll(&(struct pollfd){.fd = r.fd[0], .events = POLLIN}, 1, 0) > 0)
+			sched_yield();
+		evloop_thread_stop(&thread);
+		CHECK(r.was_here);
+		CHECK(!evloop_is_here(loop));
+	}
+	evloop_remove(r.handle);
+	reader_fini(&r);
+	evloop_destroy(loop);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -230,6 +267,7 @@ int main(void)
 		TEST_CASE(test_evloop_looks_by_itself_for_a_while_after_work),
 		TEST_CASE(test_evloop_looks_no_more_at_a_removed_handle),
 		TEST_CASE(test_evloop_refuses_a_regular_file),
+		TEST_CASE(test_evloop_on_a_thread_of_its_own),
 	};
 	return TEST_RUN(cases);
 }

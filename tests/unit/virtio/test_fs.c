@@ -385,6 +385,24 @@ WITH_DEVICE(test_exhausted_requests_resume)
 	CHECK_EQ(answers, 240);
 }
 
+/* Nothing is left behind for a completion that does not come any more. */
+WITH_DEVICE(test_answers_within_a_commit_make_room_for_the_rest)
+{
+	static struct request r[240];
+	const struct fuse_forget_in forget = {.nlookup = 1};
+	uint16_t head;
+	uint32_t len;
+	unsigned answers = 0;
+	w.fake.is_prompt = true;
+	for (unsigned i = 0; i < 240; i++)
+		request_put(&r[i], REQUEST, FUSE_FORGET, &forget, sizeof(forget), 0);
+	vdriver_kick(&w.drv, REQUEST);
+	CHECK_EQ(w.fake.held_count, 0);
+	while (vdriver_reap(&w.drv, REQUEST, &head, &len))
+		answers++;
+	CHECK_EQ(answers, 240);
+}
+
 WITH_DEVICE(test_polled_queue_asks_for_the_doorbell_at_the_last_look_only)
 {
 	CHECK(virtio_device_can_poll(w.vd));
@@ -558,6 +576,7 @@ int main(void)
 		TEST_CASE(test_arguments_are_copied),
 		TEST_CASE(test_late_and_reordered_answers_are_one_interrupt_a_queue),
 		TEST_CASE(test_exhausted_requests_resume),
+		TEST_CASE(test_answers_within_a_commit_make_room_for_the_rest),
 		TEST_CASE(test_polled_queue_asks_for_the_doorbell_at_the_last_look_only),
 		TEST_CASE(test_interrupt_ends_the_wait_for_a_lock),
 		TEST_CASE(test_reset_waits_for_what_is_in_flight),
