@@ -225,7 +225,6 @@ static uint16_t bios_keystroke_key(struct bios *b, uint8_t scan, bool is_e0)
 	size_t count = is_e0 ? sizeof(keymap_e0) / sizeof(*map) : sizeof(keymap) / sizeof(*map);
 	bool is_shifted = flags & (KEY_SHIFT_L | KEY_SHIFT_R);
 
-	/* The slash and Enter of the keypad are the only ones with a prefix below it. */
 	if (scan >= count)
 		return 0;
 	if (flags & KEY_ALT)
