@@ -11,8 +11,8 @@
 #include <tinyvm/matrix.h>
 
 #define MATRIX_OUTPUT_MAX   32768 /* of a cell's output, what is shown */
-#define MATRIX_OUTPUT_LINES 50
-#define MATRIX_PHASES	    5 /* start, kernel, init, command, shutdown */
+#define MATRIX_OUTPUT_LINES 100	  /* half of which may be the kernel's, as the run shows them */
+#define MATRIX_PHASES	    5	  /* start, kernel, init, command, shutdown */
 #define MATRIX_NO_TIME	    UINT64_MAX
 
 /* Indexed by enum matrix_axis_id: options of `tinyvm run`, without dashes. */
