@@ -45,7 +45,7 @@ help:
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make check      unit tests and fuzz corpora under ASan and UBSan, source rules; no KVM needed'
 	@echo 'make guest      freestanding guests on this host'"'"'s /dev/kvm'
-	@echo 'make legacy     boot sectors that check the BIOS, likewise'
+	@echo 'make legacy     boot sectors that check the BIOS, screen and keyboard, likewise'
 	@echo 'make lint       clang-format, clang-tidy, cppcheck, a clang build'
 	@echo 'make fuzz       libFuzzer on every target: FUZZ_RUNS=100000 each, ONLY=name'
 	@echo 'make bench      the benchmarks that can run on this host'
@@ -215,14 +215,15 @@ $(BUILD)/run/probe32: tests/run/probe.c src/guest/text.c src/guest/start_32.S sr
 
 run-vm: $(BUILD)/run/vm $(BUILD)/run/probe32
 
-# Boot sectors, for tests/legacy/run.
+# Boot sectors, for tests/legacy.
 $(BUILD)/legacy/%.bin: tests/legacy/%.S tests/legacy/boot.lds Makefile
 	@mkdir -p $(@D)
 	@$(CC) -m16 -Iinclude -Wa,--fatal-warnings -c -o $(@:.bin=.o) $<
 	@$(LD) -m elf_i386 -T tests/legacy/boot.lds --orphan-handling=error -o $@ $(@:.bin=.o)
 
-legacy: $(BUILD)/tinyvm $(BUILD)/legacy/bios_test.bin $(BUILD)/legacy/give_up.bin
-	@tests/legacy/run $(BUILD)/tinyvm $(BUILD)/legacy
+legacy: $(BUILD)/tinyvm $(foreach s,bios_test give_up typewriter,$(BUILD)/legacy/$(s).bin)
+	@status=0; tests/legacy/run $(BUILD)/tinyvm $(BUILD)/legacy || status=1; \
+	tests/legacy/tui $(BUILD)/tinyvm $(BUILD)/legacy || status=1; exit $$status
 
 guest: $(BUILD)/tinyvm $(GUESTS) $(BUILD)/guest/kvm_test
 	@tests/guest/run $(BUILD)/tinyvm $(BUILD)/guest

@@ -341,6 +341,9 @@ void tui_curses_leave(struct tui_curses *tc)
 	curs_set(1);
 	endwin();
 	curses_fetch(tc);
+	/* Where the terminal has no second screen, what it shows stays, and we end below it. */
+	if (!tui_curses_capability("rmcup"))
+		curses_append_string(tc, "\r\n");
 	tc->is_left = true;
 	tc->is_fresh = true;
 }
