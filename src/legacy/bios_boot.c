@@ -8,6 +8,7 @@
  * with the next drive.
  */
 #include "bios_device.h"
+#include "bios_keyboard.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -78,6 +78,11 @@ bool bios_drive(const struct bios *b, uint8_t number, struct bios_drive *ret_dri
 	return true;
 }
 
+const uint8_t *bios_io_data(const struct bios *b)
+{
+	return b->transfer.buffer;
+}
+
 static bool bios_io_is_same(const struct bios_io *x, const struct bios_io *y)
 {
 	return x->frame == y->frame && x->disk == y->disk && x->op == y->op &&

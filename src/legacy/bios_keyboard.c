@@ -2,6 +2,7 @@
  * INT 16h: the keyboard's ring in the BIOS data area (IBM PS/2 and PC BIOS Interface Technical
  * Reference, 1987): AH=00h to 05h, 09h, 0Ah, 10h to 12h.
  */
+#include "bios_keyboard.h"
 #include "bios_device.h"
 
 #define BDA_RING_HEAD  BDA(0x1a)

@@ -6,6 +6,7 @@
  * Left out: the beep when the ring is full, SysReq.
  */
 #include "bios_device.h"
+#include "bios_keyboard.h"
 
 #define SCAN_CTRL     0x1d
 #define SCAN_SHIFT_L  0x2a
