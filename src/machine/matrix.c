@@ -174,23 +174,24 @@ static void matrix_loop(struct matrix *m)
 
 /* Set-up and results */
 
-/* What is ignored (nohup, a shell's background job) stays so. */
+/*
+ * A hangup that is ignored (nohup) stays so. What a script's shell ignores for what runs in its
+ * background does not, since it is those that have to be ended with it; nor does the end of
+ * children, whom the kernel would bury otherwise.
+ */
 static void matrix_block_signals(struct matrix *m)
 {
-	sigset_t all;
 	struct sigaction action;
-	end_signals(&all);
-	sigaddset(&all, SIGTSTP);
-	m->set = all;
-	for (int signo = 1; signo < NSIG; signo++)
-		if (sigismember(&all, signo) == 1 && sigaction(signo, NULL, &action) == 0 &&
-		    action.sa_handler == SIG_IGN)
-			sigdelset(&m->set, signo);
+	end_signals(&m->set);
+	if (sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+		sigdelset(&m->set, SIGHUP);
+	sigaddset(&m->set, SIGTSTP);
 	sigaddset(&m->set, SIGCHLD);
 	sigaddset(&m->set, SIGWINCH);
-	/* Somebody who ignores SIGCHLD would have our children reaped by the kernel. */
-	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &m->set, &m->mask);
+	for (int signo = 1; signo < NSIG; signo++)
+		if (sigismember(&m->set, signo) == 1)
+			signal(signo, SIG_DFL);
 }
 
 static int matrix_check_files(const struct matrix_config *cfg, struct err *err)

@@ -420,16 +420,11 @@ WITH_DEVICE(test_matrix_that_is_stopped_stops_its_cells)
 	CHECK_EQ(finish(), 143);
 }
 
-static void ignore_hangup(bool is_ignored)
-{
-	signal(SIGHUP, is_ignored ? SIG_IGN : SIG_DFL);
-}
-
 WITH_DEVICE(test_matrix_under_nohup_goes_on)
 {
-	ignore_hangup(true);
+	signal(SIGHUP, SIG_IGN);
 	BEGIN("-c1,2", "-j1", "--", "exit0@9", "exit0");
-	ignore_hangup(false);
+	signal(SIGHUP, SIG_DFL);
 	CHECK(pid_of("pid.1") > 0);
 	CHECK_EQ(kill(matrix, SIGHUP), 0);
 	FILE *out = fopen("pid.9", "we"); /* what the first cell waits for */
@@ -437,6 +432,20 @@ WITH_DEVICE(test_matrix_under_nohup_goes_on)
 	fclose(out);
 	CHECK_EQ(finish(), 0);
 	CHECK(HAS("2 passed, 0 failed in "));
+}
+
+/* As a shell without job control starts what ends in an ampersand. */
+WITH_DEVICE(test_matrix_in_the_background_of_a_script_can_be_interrupted)
+{
+	signal(SIGINT, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);
+	BEGIN("-c1,2", "-j1", "--", "exit0", "hang");
+	signal(SIGINT, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+	CHECK(pid_of("pid.2") > 0);
+	CHECK_EQ(kill(matrix, SIGINT), 0);
+	CHECK_EQ(finish(), 130);
+	CHECK(HAS("1 passed, 0 failed, 1 cancelled in "));
 }
 
 int main(int argc, char **argv)
@@ -458,6 +467,7 @@ int main(int argc, char **argv)
 		TEST_CASE(test_matrix_that_is_killed_takes_its_cells_along),
 		TEST_CASE(test_matrix_that_is_stopped_stops_its_cells),
 		TEST_CASE(test_matrix_under_nohup_goes_on),
+		TEST_CASE(test_matrix_in_the_background_of_a_script_can_be_interrupted),
 	};
 	if (argc > 1 && strcmp(argv[1], "run") == 0)
 		return fake_run(argc, argv);
