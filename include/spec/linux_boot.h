@@ -90,11 +90,28 @@ struct e820_entry {
 
 _Static_assert(sizeof(struct e820_entry) == 20, "e820_entry");
 
+/* struct screen_info, as far as VGA text needs it: what the screen is when the kernel begins. */
+struct screen_info {
+	uint8_t orig_x, orig_y;
+	uint16_t ext_mem_k;
+	uint16_t orig_video_page;
+	uint8_t orig_video_mode;
+	uint8_t orig_video_cols;
+	uint8_t flags, unused2;
+	uint16_t orig_video_ega_bx;
+	uint16_t unused3;
+	uint8_t orig_video_lines;
+	uint8_t orig_video_is_vga;
+	uint16_t orig_video_points;
+	uint8_t other[0x20 - 0x12];
+} __attribute__((packed));
+_Static_assert(sizeof(struct screen_info) == 0x20, "screen_info");
+
 /* The zero page, as far as a loader without a BIOS has something to say. */
 struct zero_page {
-	uint8_t screen_info[0x20]; /* 000: all zero: no VGA text screen */
-	uint16_t cl_magic;	   /* 020: protocol 2.00 and 2.01 */
-	uint16_t cl_offset;	   /* 022: of the command line, from the zero page */
+	struct screen_info screen_info; /* 000: all zero: no VGA text screen */
+	uint16_t cl_magic;		/* 020: protocol 2.00 and 2.01 */
+	uint16_t cl_offset;		/* 022: of the command line, from the zero page */
 	uint8_t pad024[0x70 - 0x24];
 	uint64_t acpi_rsdp_addr; /* 070 */
 	uint8_t pad078[0x1e8 - 0x78];

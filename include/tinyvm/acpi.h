@@ -2,6 +2,7 @@
 #ifndef TINYVM_ACPI_H
 #define TINYVM_ACPI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <tinyvm/gmem.h>
 
@@ -15,7 +16,8 @@ struct err;
  * @sci_gsi: level, active high, which the MADT's interrupt source override says
  * @pm_base: PM register block (legacy.h PM_*), @reset_port/@reset_value: FADT reset register
  * @serial: I/O bases and GSIs of the UARTs
- * @cmos_base: RTC port, 0 for none; @i8042 presence goes to FADT IAPC_BOOT_ARCH
+ * @cmos_base: RTC port, 0 for none
+ * @has_pc_devices: keyboard, mouse (behind an i8042 at its usual ports) and VGA
  * @pvpanic_port: 0 for none (_HID QEMU0001)
  * @ecam_base, @pci_mmio_base/last: 0 for a board without PCI; bus 0 only
  * @pci_intx_gsi: GSIs of INTA# by slot: pci_intx_gsi[slot % 4] (all pins of a slot share one)
@@ -35,6 +37,7 @@ struct acpi_board {
 	} serial[2];
 	unsigned serial_count;
 	uint16_t cmos_base;
+	bool has_pc_devices;
 	uint16_t pvpanic_port;
 	uint64_t ecam_base;
 	uint64_t pci_mmio_base, pci_mmio_last;

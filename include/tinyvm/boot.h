@@ -90,6 +90,7 @@ struct boot_reserved {
  * @initrd_data: @initrd_size bytes more of it, which follow those of the file where there is one;
  *or NULL. The kernel unpacks one archive after the other, so that the latter's files win
  * @cmdline: final command line
+ * @has_vga: there is a VGA, in text mode 3
  * @rsdp:    guest physical address of the ACPI RSDP, 0 for none
  * @reserved: ranges inside RAM taken by firmware tables (sorted by address), and the ECAM window
  */
@@ -99,6 +100,7 @@ struct boot_linux {
 	const void *initrd_data;
 	uint64_t initrd_size;
 	const char *cmdline;
+	bool has_vga;
 	gpa_t rsdp;
 	const struct boot_reserved *reserved;
 	unsigned reserved_count;

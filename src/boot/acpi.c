@@ -137,8 +137,9 @@ static void acpi_add_fadt(struct acpi_layout *l)
 		.p_lvl2_lat = 101,  /* above 100: no C2 */
 		.p_lvl3_lat = 1001, /* above 1000: no C3 */
 		.century = b->cmos_base ? CENTURY_OFFSET : 0,
-		/* No ACPI_BOOT_8042: there is no keyboard to be looked for. */
-		.iapc_boot_arch = ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_VGA | ACPI_BOOT_NO_ASPM |
+		/* Without ACPI_BOOT_8042 no keyboard is looked for. */
+		.iapc_boot_arch = ACPI_BOOT_LEGACY_DEVICES | ACPI_BOOT_NO_ASPM |
+				  (b->has_pc_devices ? ACPI_BOOT_8042 : ACPI_BOOT_NO_VGA) |
 				  (b->cmos_base ? 0 : ACPI_BOOT_NO_CMOS_RTC),
 		/* No ACPI_FADT_PWR_BUTTON: the power button is a fixed feature. */
 		.flags = ACPI_FADT_WBINVD | ACPI_FADT_PROC_C1 | ACPI_FADT_SLP_BUTTON |

@@ -14,6 +14,11 @@
 #include <tinyvm/acpi.h>
 #include <tinyvm/legacy.h>
 
+#define I8042_DATA_PORT	   0x60
+#define I8042_COMMAND_PORT 0x64
+#define KEYBOARD_IRQ	   1
+#define MOUSE_IRQ	   12
+
 #define PCI_SLOTS     32
 #define ECAM_BUS_SIZE 0x100000u
 #define CF8_PORT      0xcf8
@@ -132,6 +137,29 @@ static void dsdt_rtc(struct aml *a, uint16_t port)
 	aml_close(a, device);
 }
 
+static void dsdt_keyboard_and_mouse(struct aml *a)
+{
+	size_t device = aml_device(a, "KBD_");
+	aml_name(a, "_HID");
+	aml_eisaid(a, "PNP0303");
+	aml_name(a, "_CRS");
+	size_t resources = aml_resources(a);
+	aml_res_io(a, I8042_DATA_PORT, 1);
+	aml_res_io(a, I8042_COMMAND_PORT, 1);
+	aml_res_isa_irq(a, KEYBOARD_IRQ);
+	aml_resources_close(a, resources);
+	aml_close(a, device);
+
+	device = aml_device(a, "MOU_");
+	aml_name(a, "_HID");
+	aml_eisaid(a, "PNP0F13");
+	aml_name(a, "_CRS");
+	resources = aml_resources(a);
+	aml_res_isa_irq(a, MOUSE_IRQ);
+	aml_resources_close(a, resources);
+	aml_close(a, device);
+}
+
 /* QEMU docs/specs/pvpanic; Linux before 5.12 wants to see _STA. */
 static void dsdt_pvpanic(struct aml *a, uint16_t port)
 {
@@ -174,6 +202,8 @@ void acpi_dsdt_describe(struct aml *a, const struct acpi_board *board)
 	dsdt_serial(a, board);
 	if (board->cmos_base)
 		dsdt_rtc(a, board->cmos_base);
+	if (board->has_pc_devices)
+		dsdt_keyboard_and_mouse(a);
 	if (board->pvpanic_port)
 		dsdt_pvpanic(a, board->pvpanic_port);
 	dsdt_virtio_mmio(a, board);

@@ -223,6 +223,15 @@ static int linux_write_zero_page(struct gmem *gm, const struct boot_linux *boot,
 	size_t cmdline_size = strlen(boot->cmdline) + 1;
 	gpa_t cmdline = CMDLINE_GPA;
 
+	if (boot->has_vga)
+		zp.screen_info = (struct screen_info){
+			.orig_video_mode = 3,
+			.orig_video_cols = 80,
+			.orig_video_ega_bx = 3, /* 256 KiB */
+			.orig_video_lines = 25,
+			.orig_video_is_vga = 1,
+			.orig_video_points = 16,
+		};
 	zp.hdr.type_of_loader = LINUX_LOADER_UNDEFINED;
 	zp.hdr.loadflags &= (uint8_t)~LINUX_LOADFLAG_KASLR; /* only the kernel's own loader may */
 	zp.hdr.code32_start = (uint32_t)image->vmlinux.start;

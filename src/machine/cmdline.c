@@ -90,11 +90,13 @@ char *cmdline_build(const struct config *cfg, const char *root_suffix)
 	if (cfg->is_auto_args) {
 		const char *user = cfg->append;
 		cmdline_add(out, user, "console",
-			    cfg->console == CONSOLE_VIRTIO ? "hvc0" : "ttyS0");
+			    cfg->console == CONSOLE_VIRTIO   ? "hvc0"
+			    : cfg->console == CONSOLE_SCREEN ? "tty0"
+							     : "ttyS0");
 		cmdline_add(out, user, "panic", "-1");
 		cmdline_add(out, user, "reboot", "k");
 		if (root_suffix && !cmdline_has(user, "root")) {
-			fprintf(out, "root=/dev/vda%s ", root_suffix);
+			fprintf(out, "root=/dev/%s%s ", cfg->is_pc ? "sda" : "vda", root_suffix);
 			if (!cmdline_has(user, "ro") && !cmdline_has(user, "rw"))
 				fputs(cfg->disk[0].is_readonly ? "ro " : "rw ", out);
 		}

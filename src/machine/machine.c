@@ -229,7 +229,7 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	if (error)
 		return error;
 
-	if (cfg->is_pc)
+	if (!cfg->kernel)
 		return 0;
 	char root_suffix[4];
 	bool has_root = cmdline_find_root(cfg, root_suffix);

@@ -411,6 +411,7 @@ static int pc_build_tables(struct pc *pc, struct err *err)
 {
 	struct acpi_board *acpi = &pc->acpi;
 	acpi->cpus = pc->cfg->cpus;
+	acpi->has_pc_devices = pc->cfg->is_pc;
 	acpi->ioapic_base = BOARD_IOAPIC_BASE;
 	acpi->lapic_base = BOARD_LAPIC_BASE;
 
@@ -486,12 +487,13 @@ int pc_load(struct pc *pc, const char *cmdline, struct err *err)
 		.initrd_data = pc->cfg->initrd_data,
 		.initrd_size = pc->cfg->initrd_size,
 		.cmdline = cmdline,
+		.has_vga = pc->cfg->is_pc,
 		.rsdp = BOARD_RSDP_GPA,
 		.reserved = pc->reserved,
 		.reserved_count = pc->pci ? 2 : 1,
 	};
 	struct boot_entry entry;
-	if (pc->cfg->is_pc)
+	if (!pc->backends->image)
 		return 0; /* at its reset vector */
 	int error = boot_linux_load(pc->gm, &boot, &entry, err);
 	if (!error && pc->vm)

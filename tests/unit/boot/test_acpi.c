@@ -163,6 +163,21 @@ static void test_fadt_describes_the_fixed_hardware(void)
 	WITH_BOARD(board_pci(2), fadt_fields);
 }
 
+static void pc_devices(const struct built *t)
+{
+	CHECK(t->fadt->iapc_boot_arch & ACPI_BOOT_8042);
+	CHECK(!(t->fadt->iapc_boot_arch & ACPI_BOOT_NO_VGA));
+	CHECK(memmem(t->dsdt, t->dsdt->length, "KBD_", 4) != NULL);
+	CHECK(memmem(t->dsdt, t->dsdt->length, "MOU_", 4) != NULL);
+}
+
+static void test_pc_has_keyboard_mouse_and_screen(void)
+{
+	struct acpi_board board = board_pci(1);
+	board.has_pc_devices = true;
+	WITH_BOARD(board, pc_devices);
+}
+
 static void no_rtc(const struct built *t)
 {
 	CHECK(t->fadt->iapc_boot_arch & ACPI_BOOT_NO_CMOS_RTC);
@@ -402,6 +417,7 @@ int main(void)
 {
 	static const struct test_case cases[] = {
 		TEST_CASE(test_fadt_describes_the_fixed_hardware),
+		TEST_CASE(test_pc_has_keyboard_mouse_and_screen),
 		TEST_CASE(test_what_the_board_lacks_is_absent),
 		TEST_CASE(test_mcfg_covers_bus_0),
 		TEST_CASE(test_madt_uses_x2apic_entries_from_255_on),
