@@ -41,6 +41,36 @@ skip()
 	skipped=$((skipped + 1))
 }
 
+# lane FUNCTION: runs the stages of a function in the background, beside the next ones.
+# lanes_join: waits for them, shows their lines and adds up what they passed.
+lanes=()
+# shellcheck disable=SC2030,SC2031 # what the subshell added up comes back in a file
+lane()
+{
+	local out=$logs/lane-$1
+	mkdir -p "$logs"
+	(
+		passed=0 failed=0 skipped=0
+		"$1"
+		echo "$passed $failed $skipped" >"$out.sum"
+	) >"$out.lines" &
+	lanes+=("$out $!")
+}
+# shellcheck disable=SC2031
+lanes_join()
+{
+	local entry out p f s
+	for entry in "${lanes[@]}"; do
+		out=${entry% *}
+		wait "${entry##* }"
+		cat "$out.lines"
+		read -r p f s <"$out.sum" || p=0 f=1 s=0
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+		rm -f "$out.lines" "$out.sum"
+	done
+	lanes=()
+}
+
 # counts PASSED FAILED SKIPPED: as the total line has them.
 counts()
 {
