@@ -60,6 +60,7 @@ struct bios_disk {
 /**
  * struct bios_config - the machine that the BIOS is for
  * @disk:   floppies first (A:, B:), then hard disks (80h up), then CDs
+ * @is_boot_loaded: a boot sector is at 0x7c00 from the beginning, and gets the processor first
  * @boot:   the letters a (floppy), c (hard disk), d (CD) in the order of trying, NUL-terminated
  * @pio, @mmio: to reach chips with; locks of other devices are taken inside, so nobody whom the
  * BIOS calls may call the BIOS
@@ -81,6 +82,7 @@ struct bios_config {
 	struct power_sink power;
 	struct bios_disk disk[BIOS_DISK_MAX];
 	unsigned disk_count;
+	bool is_boot_loaded;
 	char boot[4];
 	uint64_t ram_below_4g, ram_above_4g;
 	uint64_t reserved_top;

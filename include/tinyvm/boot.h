@@ -40,7 +40,7 @@ struct boot_image;
 
 /**
  * boot_image_open() - read a kernel file and, when that can be, unpack its payload on the host
- * @path: bzImage, or ELF vmlinux (x86-64; EM_386 ELF is refused); read through one open descriptor
+ * @path: bzImage, zImage, ELF vmlinux (x86-64), or Multiboot kernel; read through one open descriptor
  * @is_unpack_wanted: false: --no-unpack
  * @cache_dir: where unpacked payloads are kept ($XDG_CACHE_HOME/tinyvm or ~/.cache/tinyvm); NULL:
  * keep nothing
@@ -70,6 +70,17 @@ int boot_image_release(const struct boot_image *image, char ret_release[BOOT_REL
 
 /* Is it a kernel of 64 bits? Else its programs are i386's. */
 bool boot_image_is_64bit(const struct boot_image *image);
+
+/**
+ * boot_image_needs_pc() - whether only a PC with its BIOS can start the kernel: boot_pc_load()
+ *
+ * Multiboot 1 kernels, and Linux kernels (or what is built like them) whose only entry is the
+ * 16-bit one: zImages from protocol 2.00 on, iPXE's.
+ */
+bool boot_image_needs_pc(const struct boot_image *image);
+
+/* The same of an unopened file, without a look at what may be packed in it. false on any error. */
+bool boot_file_needs_pc(const char *path);
 
 /* Longest command line the kernel takes, without the final NUL. */
 size_t boot_image_cmdline_max(const struct boot_image *image);
@@ -116,6 +127,17 @@ struct boot_linux {
  */
 int boot_linux_load(struct gmem *gm, const struct boot_linux *boot, struct boot_entry *ret_entry,
 		    struct err *err) __attribute__((warn_unused_result));
+
+/**
+ * boot_pc_load() - load a kernel that needs a PC, with a boot sector at 0x7c00 that starts it
+ * @boot: as for boot_linux_load(). Of Multiboot kernels, @initrd_path is a list of modules, with
+ *        commas between them; each is a file and, behind a space, what it is told
+ *
+ * The BIOS is to jump to the boot sector when it is ready (struct bios_config, is_boot_loaded).
+ * Return: 0; -errno with one sentence.
+ */
+int boot_pc_load(struct gmem *gm, const struct boot_linux *boot, struct err *err)
+	__attribute__((warn_unused_result));
 
 /* The e820 map that boot_linux_load() hands over, for --dry-run. Return: entries used. */
 struct boot_e820 {

@@ -106,6 +106,7 @@ struct config_share {
  * @port:   name of a port for something other than a console, NULL for none
  * @name:   the machine's, NULL for none
  * @forward: every --publish; they are of the first card of kind CONFIG_NET_USER, and there is one
+ * @is_console_given: by the user; else it is the machine's usual one
  * @timeout_ms: after which the machine ends, 0 for never
  * @floppy, @cdrom: @floppy_count, @cdrom_count of them
  * Strings point into argv and live as long.
@@ -139,6 +140,7 @@ struct config {
 	unsigned forward_count;
 	enum config_transport transport;
 	enum config_console console;
+	bool is_console_given;
 	const char *log_path;
 	uint64_t timeout_ms;
 	bool is_reboot_allowed;
@@ -154,6 +156,12 @@ enum config_action {
 	CONFIG_SHOW_HELP_PC,
 	CONFIG_SHOW_VERSION,
 };
+
+/**
+ * config_make_pc() - make the machine a PC after all, since the kernel needs one
+ * Return: 0; -EINVAL with one sentence: what it has cannot be in a PC.
+ */
+int config_make_pc(struct config *cfg, struct err *err) __attribute__((warn_unused_result));
 
 /**
  * config_parse() - read the command line

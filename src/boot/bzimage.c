@@ -2,17 +2,21 @@
  * bzImage: the setup header of Linux Documentation/arch/x86/boot.rst, protocols 2.00 to 2.15.
  *
  * The kernel is always loaded where it asks to be. Moving a relocatable one lower would not make it
- * fit a smaller guest: it unpacks to pref_address or above in any case. Left out on purpose: zImage
- * (loaded low, gone since Linux 2.6.30), the real-mode entry.
+ * fit a smaller guest: it unpacks to pref_address or above in any case. zImages (loaded low, gone
+ * since Linux 2.6.30) and files that name no 32-bit entry are for the 16-bit one.
  */
 #include "bzimage.h"
 
 #include "file.h"
+#include "realmode.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define PROTOCOL(major, minor) ((major) << 8 | (minor))
+
+#define LOW_START 0x10000u /* where a zImage goes, and where its setup code begins */
+#define LOW_END	  0x90000u
 
 static uint16_t le16_at(const uint8_t *p)
 {
@@ -52,6 +56,22 @@ static int bzimage_read_release(int fd, uint64_t setup_size, const struct setup_
 	return 0;
 }
 
+/* The setup code has its place below 640 KiB, and so has a zImage. */
+static bool bzimage_place_real_mode(struct bzimage *bz, const char **ret_why)
+{
+	*ret_why = "is a kernel whose setup code is too long for the 16-bit entry";
+	if (bz->kernel_off > realmode_setup_max(&bz->hdr))
+		return false;
+	if (bz->hdr.loadflags & LINUX_LOADFLAG_LOADED_HIGH)
+		return true;
+	*ret_why = "is a zImage that is too long to be loaded low";
+	if (bz->kernel_size > LOW_END - LOW_START)
+		return false;
+	bz->load = LOW_START;
+	bz->span = LINUX_LOAD_HIGH - LOW_START; /* all that is there is taken */
+	return true;
+}
+
 static bool bzimage_place(struct bzimage *bz, uint64_t size, const char **ret_why)
 {
 	const struct setup_header *hdr = &bz->hdr;
@@ -72,6 +92,8 @@ static bool bzimage_place(struct bzimage *bz, uint64_t size, const char **ret_wh
 
 	bz->load = LINUX_LOAD_HIGH;
 	bz->span = bz->kernel_size;
+	if (bz->is_real_mode)
+		return bzimage_place_real_mode(bz, ret_why);
 	if (hdr->version >= PROTOCOL(2, 10)) {
 		bz->load = hdr->pref_address;
 		if (hdr->init_size > bz->span)
@@ -94,13 +116,11 @@ int bzimage_parse(int fd, uint64_t size, const uint8_t *head, size_t len, struct
 		*ret_why = "is a kernel with a boot protocol older than 2.00";
 		return -ENOEXEC;
 	}
-	if (!(bz.hdr.loadflags & LINUX_LOADFLAG_LOADED_HIGH)) {
-		*ret_why = "is a zImage, loaded low; only a bzImage can be booted";
-		return -ENOEXEC;
-	}
+	bz.is_real_mode = !(bz.hdr.loadflags & LINUX_LOADFLAG_LOADED_HIGH) ||
+			  (bz.hdr.code32_start == 0 && bz.hdr.version < PROTOCOL(2, 12));
 	if (!bzimage_place(&bz, size, ret_why))
 		return -ENOEXEC;
-	bz.is_64bit = bz.hdr.version >= PROTOCOL(2, 12) &&
+	bz.is_64bit = !bz.is_real_mode && bz.hdr.version >= PROTOCOL(2, 12) &&
 		      (bz.hdr.xloadflags & LINUX_XLF_KERNEL_64) && bz.kernel_size > LINUX_ENTRY_64;
 	int rc = bzimage_read_release(fd, bz.kernel_off, &bz.hdr, bz.release);
 	if (rc)

@@ -19,6 +19,7 @@
  * @load:    where it is loaded
  * @span:    bytes it needs from there until it has set itself up
  * @is_64bit: has the 64-bit entry
+ * @is_real_mode: has the 16-bit entry only: a zImage, loaded low, or no Linux
  * @release: the version string's first word, "" when there is none
  */
 struct bzimage {
@@ -28,6 +29,7 @@ struct bzimage {
 	gpa_t load;
 	uint64_t span;
 	bool is_64bit;
+	bool is_real_mode;
 	char release[BZIMAGE_RELEASE_MAX];
 };
 

@@ -6,6 +6,7 @@
  *	   │          └─ cannot be unpacked: its own code does it ─┤
  *	ELF vmlinux ── its segments ───────────────────────────────┴─ struct vmlinux
  *	vmlinux.gz ─── like a payload
+ *	zImage, iPXE, Multiboot ── also ranges and an address, but a PC's BIOS is to start them
  *
  * Entering the unpacked vmlinux skips the bzImage's own code, which beyond unpacking looks for the
  * RSDP (the zero page names it), switches to 5-level paging (optional) and picks a random address
@@ -17,11 +18,14 @@
 #include "cache.h"
 #include "file.h"
 #include "identify.h"
+#include "multiboot.h"
 #include "payload.h"
+#include "realmode.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <spec/multiboot.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +37,7 @@
 #include <unistd.h>
 
 #define TOOL_STALL_MS 20000
-#define HEAD_MAX      4096
+#define HEAD_MAX      MULTIBOOT_SEARCH
 
 /* Appends to the line for -v. */
 static void image_say(struct boot_image *image, const char *fmt, ...)
@@ -153,6 +157,19 @@ static bool image_try_unpack(struct boot_image *image, const struct bzimage *bz,
 	return rc == 0;
 }
 
+static void image_open_real_mode(struct boot_image *image, const struct bzimage *bz)
+{
+	image->kind = IMAGE_REAL_MODE;
+	image->fd = image->file_fd;
+	image->vmlinux = (struct vmlinux){
+		.start = bz->load,
+		.end = bz->load + bz->span,
+		.count = 1,
+		.extent = {{bz->load, bz->kernel_off, bz->kernel_size}},
+	};
+	image_say(image, ", loaded at %#" PRIx64 ", entered in real mode", bz->load);
+}
+
 static int image_open_bzimage(struct boot_image *image, uint64_t size, const uint8_t *head,
 			      size_t len, const struct image_options *opt, struct err *err)
 {
@@ -169,6 +186,10 @@ static int image_open_bzimage(struct boot_image *image, uint64_t size, const uin
 	image_say(image, "bzImage%s%s, boot protocol %u.%02u", bz.release[0] ? ", Linux " : "",
 		  bz.release, bz.hdr.version >> 8, bz.hdr.version & 0xff);
 
+	if (bz.is_real_mode) {
+		image_open_real_mode(image, &bz);
+		return 0;
+	}
 	char unpack_why[UNPACK_WHY_MAX];
 	image->is_long_mode = bz.is_64bit;
 	if (image_try_unpack(image, &bz, opt, unpack_why)) {
@@ -185,6 +206,25 @@ static int image_open_bzimage(struct boot_image *image, uint64_t size, const uin
 		.count = 1,
 		.extent = {{bz.load, bz.kernel_off, bz.kernel_size}},
 	};
+	return 0;
+}
+
+/* @fd: the kernel file, or a memfd with it unpacked, that is now the image's */
+static int image_open_multiboot(struct boot_image *image, int fd, uint64_t size,
+				const uint8_t *head, size_t len, struct err *err)
+{
+	const char *why;
+	image->fd = fd;
+	int rc = multiboot_parse(fd, size, head, len, &image->vmlinux, &why);
+	if (rc == -ENOEXEC)
+		return err_set(err, rc, "kernel '%s' %s", image->path, why);
+	if (rc)
+		return err_set(err, rc, "kernel '%s' cannot be read: %s", image->path,
+			       strerror(-rc));
+	image->kind = IMAGE_MULTIBOOT;
+	bzimage_make_header(&image->hdr);
+	image_say(image, "%sMultiboot kernel, entered at %#" PRIx64, image->how[0] ? ": " : "",
+		  image->vmlinux.entry);
 	return 0;
 }
 
@@ -220,14 +260,14 @@ static int image_open_gzip(struct boot_image *image, uint64_t size,
 	uint8_t head[HEAD_MAX] = {0};
 	int raw = -1;
 	int cache = image_cache_open(opt);
-	image_say(image, "compressed ELF vmlinux");
+	image_say(image, "compressed");
 	int rc = image_unpack(image, &payload, opt, cache, &raw, why);
 	if (cache >= 0)
 		close(cache);
 	if (rc == 0) {
 		image->is_long_mode = true;
 		bzimage_make_header(&image->hdr);
-		image_say(image, ", entered at %#" PRIx64, image->vmlinux.entry);
+		image_say(image, ", ELF vmlinux, entered at %#" PRIx64, image->vmlinux.entry);
 		return 0;
 	}
 	if (raw < 0)
@@ -238,6 +278,8 @@ static int image_open_gzip(struct boot_image *image, uint64_t size,
 	off_t raw_size = lseek(raw, 0, SEEK_END);
 	size_t len = raw_size < HEAD_MAX ? (size_t)raw_size : HEAD_MAX;
 	bool is_read = raw_size > 0 && file_read_at(raw, head, len, 0) == 0;
+	if (is_read && multiboot_is_one(head, len))
+		return image_open_multiboot(image, raw, (uint64_t)raw_size, head, len, err);
 	close(raw);
 	if (!is_read)
 		return err_set(err, rc, "kernel '%s' cannot be read: %s", image->path,
@@ -263,6 +305,8 @@ static int image_open_any(struct boot_image *image, uint64_t size, const struct 
 			       strerror(-rc));
 	if (bzimage_is_one(head, len))
 		return image_open_bzimage(image, size, head, len, opt, err);
+	if (multiboot_is_one(head, len))
+		return image_open_multiboot(image, image->file_fd, size, head, len, err);
 	if (len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
 		return image_open_elf(image, size, head, len, err);
 	const struct unpack_format *format = unpack_identify(head, len);
@@ -319,6 +363,37 @@ void boot_image_close(struct boot_image *image)
 	close(image->file_fd);
 	free(image->path);
 	free(image);
+}
+
+bool boot_image_needs_pc(const struct boot_image *image)
+{
+	return image->kind != IMAGE_DIRECT;
+}
+
+bool boot_file_needs_pc(const char *path)
+{
+	uint8_t head[HEAD_MAX];
+	struct bzimage bz;
+	const char *why;
+	struct err err;
+	uint64_t size;
+	int fd;
+	if (file_open(path, "kernel", &fd, &size, &err) != 0)
+		return false;
+	size_t len = size < HEAD_MAX ? (size_t)size : HEAD_MAX;
+	bool is_needed = file_read_at(fd, head, len, 0) == 0;
+	if (is_needed && bzimage_is_one(head, len))
+		is_needed = bzimage_parse(fd, size, head, len, &bz, &why) == 0 && bz.is_real_mode;
+	else
+		is_needed = is_needed && multiboot_is_one(head, len);
+	close(fd);
+	return is_needed;
+}
+
+int boot_pc_load(struct gmem *gm, const struct boot_linux *boot, struct err *err)
+{
+	return boot->image->kind == IMAGE_MULTIBOOT ? multiboot_load(gm, boot, err)
+						    : realmode_load(gm, boot, err);
 }
 
 const char *boot_image_how(const struct boot_image *image)

@@ -12,8 +12,16 @@
 
 #define IMAGE_HOW_MAX 384
 
+/* Who starts it: the machine itself, or a PC's BIOS through a stub. */
+enum image_kind {
+	IMAGE_DIRECT,
+	IMAGE_REAL_MODE,
+	IMAGE_MULTIBOOT
+};
+
 /**
  * struct boot_image - see <tinyvm/boot.h>
+ * @kind:     how it is started
  * @file_fd:  the kernel file
  * @fd:       what @vmlinux's extents refer to: @file_fd, a cache entry or a memfd
  * @vmlinux:  what to copy and where to enter, whatever the format: a kernel that unpacks itself is
@@ -23,6 +31,7 @@
  */
 struct boot_image {
 	char *path;
+	enum image_kind kind;
 	int file_fd;
 	int fd;
 	struct setup_header hdr;

@@ -12,6 +12,7 @@
 #include "bzimage.h"
 #include "file.h"
 #include "image.h"
+#include "load.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -76,7 +77,7 @@ static uint64_t mib_up(uint64_t bytes)
 	return (bytes + MIB - 1) / MIB;
 }
 
-static int linux_load_kernel(struct gmem *gm, const struct boot_linux *boot, struct err *err)
+int load_kernel(struct gmem *gm, const struct boot_linux *boot, struct err *err)
 {
 	const struct boot_image *image = boot->image;
 	const struct vmlinux *v = &image->vmlinux;
@@ -152,8 +153,8 @@ static int initrd_find_place(const struct gmem *gm, const struct boot_linux *boo
 }
 
 /* The file, then what is in memory: the kernel wants that one at a multiple of 4 bytes. */
-static int linux_load_initrd(struct gmem *gm, const struct boot_linux *boot, gpa_t *ret_gpa,
-			     uint64_t *ret_size, struct err *err)
+int load_initrd(struct gmem *gm, const struct boot_linux *boot, gpa_t *ret_gpa, uint64_t *ret_size,
+		struct err *err)
 {
 	int fd = -1, rc = 0;
 	uint64_t file_size = 0;
@@ -260,6 +261,11 @@ int boot_linux_load(struct gmem *gm, const struct boot_linux *boot, struct boot_
 {
 	const struct boot_image *image = boot->image;
 	size_t len = strlen(boot->cmdline), max = boot_image_cmdline_max(image);
+	if (boot_image_needs_pc(image))
+		return err_set(err, -EINVAL,
+			       "kernel '%s' can only be started by a PC's BIOS; add --console "
+			       "screen",
+			       image->path);
 	if (len > max)
 		return err_set(err, -E2BIG,
 			       "the command line is %zu bytes long and kernel '%s' takes %zu", len,
@@ -267,9 +273,9 @@ int boot_linux_load(struct gmem *gm, const struct boot_linux *boot, struct boot_
 
 	gpa_t initrd = 0;
 	uint64_t initrd_size = 0;
-	int rc = linux_load_kernel(gm, boot, err);
+	int rc = load_kernel(gm, boot, err);
 	if (!rc && (boot->initrd_path || boot->initrd_data))
-		rc = linux_load_initrd(gm, boot, &initrd, &initrd_size, err);
+		rc = load_initrd(gm, boot, &initrd, &initrd_size, err);
 	if (rc)
 		return rc;
 

@@ -15,6 +15,7 @@
 
 #define BOOT_GPA	0x7c00u
 #define SIGNATURE_AT	510
+#define SIGNATURE	0xaa55
 #define IMAGE_END	0x9fc00u
 #define ORDER_DEFAULT	"acd"
 #define FIRST_CODE_BYTE 6 /* what the AT takes for no code at all is below */
@@ -227,6 +228,15 @@ static unsigned bios_boot_stage(struct bios *b, struct bios_frame *f)
 	return BIOS_AGAIN;
 }
 
+/* Whether the machine has put a boot sector in place. Once: the next INT 19h goes to the drives. */
+static bool bios_boot_is_loaded(struct bios *b)
+{
+	if (!b->cfg.is_boot_loaded || bios_peek16(b, BOOT_GPA + SIGNATURE_AT) != SIGNATURE)
+		return false;
+	bios_poke16(b, BOOT_GPA + SIGNATURE_AT, 0);
+	return true;
+}
+
 unsigned bios_boot(struct bios *b, struct bios_frame *f, bool is_next)
 {
 	uint16_t key;
@@ -237,6 +247,8 @@ unsigned bios_boot(struct bios *b, struct bios_frame *f, bool is_next)
 		b->boot.stage = BOOT_IDLE;
 		is_next = false;
 	}
+	if (b->boot.stage == BOOT_IDLE && !is_next && bios_boot_is_loaded(b))
+		return bios_boot_enter(b, f, BOOT_GPA, BIOS_DRIVE_HARD_DISK);
 	if (b->boot.stage == BOOT_IDLE) {
 		b->eltorito = (struct bios_eltorito){0};
 		b->boot.stage = BOOT_NEXT;

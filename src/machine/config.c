@@ -498,7 +498,8 @@ int config_parse(int argc, char **argv, struct config *ret_cfg, enum config_acti
 		ret = config_add_net(&p, NULL);
 	p.cfg.is_pc = !p.cfg.kernel || p.cfg.console == CONSOLE_SCREEN || p.cfg.floppy_count ||
 		      p.cfg.cdrom_count;
-	if (p.cfg.is_pc && !p.is_given[OPT_CONSOLE])
+	p.cfg.is_console_given = p.is_given[OPT_CONSOLE];
+	if (p.cfg.is_pc && !p.cfg.is_console_given)
 		p.cfg.console = CONSOLE_SCREEN;
 	if (!ret && p.action == CONFIG_RUN)
 		ret = config_check(&p);

@@ -409,3 +409,11 @@ int config_finish_legacy(struct config *cfg, struct err *err)
 			ret = legacy_check_text(legacy->step[i].text, err);
 	return ret;
 }
+
+int config_make_pc(struct config *cfg, struct err *err)
+{
+	cfg->is_pc = true;
+	if (!cfg->is_console_given)
+		cfg->console = CONSOLE_SCREEN;
+	return legacy_check_pc(cfg, err);
+}

@@ -232,8 +232,13 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	if (!cfg->kernel)
 		return 0;
 	char root_suffix[4];
-	bool has_root = cmdline_find_root(cfg, root_suffix);
-	m->cmdline = cmdline_build(cfg, has_root ? root_suffix : NULL);
+	if (boot_image_needs_pc(b->image)) {
+		/* Linux is the least likely of them. */
+		m->cmdline = strdup(cfg->append);
+	} else {
+		bool has_root = cmdline_find_root(cfg, root_suffix);
+		m->cmdline = cmdline_build(cfg, has_root ? root_suffix : NULL);
+	}
 	if (!m->cmdline)
 		return err_set(err, -ENOMEM, "not enough host memory");
 	return 0;
@@ -467,8 +472,11 @@ int machine_main(const struct config *cfg, struct err *err)
 {
 	struct config fitted = *cfg;
 	struct screen_front screen;
+	if (cfg->kernel && !cfg->is_pc && boot_file_needs_pc(cfg->kernel) &&
+	    config_make_pc(&fitted, err) != 0)
+		return EXIT_NOT_STARTED;
 	profile_apply(&fitted);
 	screen_front_init(&screen, &fitted);
-	bool has_front = cfg->is_pc || cfg->legacy.step_count;
+	bool has_front = fitted.is_pc || cfg->legacy.step_count;
 	return machine_main_front(&fitted, has_front ? &screen.front : NULL, err);
 }

@@ -495,6 +495,8 @@ int pc_load(struct pc *pc, const char *cmdline, struct err *err)
 	struct boot_entry entry;
 	if (!pc->backends->image)
 		return 0; /* at its reset vector */
+	if (pc->cfg->is_pc && boot_image_needs_pc(pc->backends->image))
+		return boot_pc_load(pc->gm, &boot, err); /* from there as well */
 	int error = boot_linux_load(pc->gm, &boot, &entry, err);
 	if (!error && pc->vm)
 		error = kvm_vm_set_entry(pc->vm, &entry, err);

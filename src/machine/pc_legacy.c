@@ -388,6 +388,7 @@ int pc_add_bios(struct pc *pc, struct clock clock, struct err *err)
 	if (error)
 		return error;
 	memcpy(cfg.boot, pc->cfg->legacy.boot, sizeof(cfg.boot));
+	cfg.is_boot_loaded = pc->backends->image && boot_image_needs_pc(pc->backends->image);
 	pc_list_disks(pc, &cfg);
 	if (bios_create(&dev, &cfg) != 0)
 		return pc_no_memory(err);

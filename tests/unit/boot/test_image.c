@@ -416,7 +416,6 @@ static void test_bzimage_that_breaks_the_protocol_gets_a_sentence(void)
 		CHECK(is_refused(bz, len, sentence)); \
 		*hdr = good;                          \
 	} while (0)
-	BREAK(hdr->loadflags = 0, "is a zImage, loaded low");
 	BREAK(hdr->version = 0x1ff, "older than 2.00");
 	BREAK(hdr->syssize = 0x7fffffff, "is a truncated bzImage");
 	BREAK(hdr->syssize = 0, "is a truncated bzImage");
