@@ -221,7 +221,18 @@ $(BUILD)/legacy/%.bin: tests/legacy/%.S tests/legacy/boot.lds Makefile
 	@$(CC) -m16 -Iinclude -Wa,--fatal-warnings -c -o $(@:.bin=.o) $<
 	@$(LD) -m elf_i386 -T tests/legacy/boot.lds --orphan-handling=error -o $@ $(@:.bin=.o)
 
-legacy: $(BUILD)/tinyvm $(foreach s,bios_test give_up typewriter,$(BUILD)/legacy/$(s).bin)
+# Multiboot kernels: an ELF file, and a flat one.
+$(BUILD)/legacy/multiboot.elf $(BUILD)/legacy/multiboot.flat: tests/legacy/multiboot.c \
+		tests/legacy/multiboot.lds include/spec/multiboot.h Makefile
+	@mkdir -p $(@D)
+	@$(CC) -m32 -std=gnu11 -Wall -Wextra -Werror -O1 -ffreestanding -fno-pic -mno-sse \
+		-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -Iinclude \
+		$(if $(filter %.flat,$@),-DIS_FLAT) -c -o $@.o $<
+	@$(LD) -m elf_i386 -T tests/legacy/multiboot.lds --no-warn-rwx-segments \
+		$(if $(filter %.flat,$@),--oformat binary) -o $@ $@.o
+
+legacy: $(BUILD)/tinyvm $(foreach s,bios_test give_up typewriter,$(BUILD)/legacy/$(s).bin) \
+		$(BUILD)/legacy/multiboot.elf $(BUILD)/legacy/multiboot.flat
 	@status=0; tests/legacy/run $(BUILD)/tinyvm $(BUILD)/legacy || status=1; \
 	tests/legacy/tui $(BUILD)/tinyvm $(BUILD)/legacy || status=1; exit $$status
 

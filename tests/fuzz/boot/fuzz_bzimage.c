@@ -1,4 +1,7 @@
-/* A kernel file of any bytes: opened, unpacked as far as zlib does it, and loaded. */
+/*
+ * A kernel file of any bytes: opened, unpacked as far as zlib does it, and loaded, for the machine or
+ * for a PC.
+ */
 #include "image.h"
 
 #include <stdlib.h>
@@ -32,7 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct boot_linux boot = {
 		.image = image, .cmdline = "quiet", .reserved = &reserved, .reserved_count = 1};
 	struct boot_entry entry;
-	if (boot_linux_load(gm, &boot, &entry, &err) == 0 &&
+	if (boot_image_needs_pc(image))
+		(void)!boot_pc_load(gm, &boot, &err);
+	else if (boot_linux_load(gm, &boot, &entry, &err) == 0 &&
 	    (entry.rip < image->vmlinux.start || entry.rip >= image->vmlinux.end))
 		abort();
 	boot_image_close(image);

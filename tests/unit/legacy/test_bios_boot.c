@@ -119,6 +119,21 @@ WITH_DEVICE(test_boots_in_the_order_asked_for)
 	CHECK_EQ(f.edx, 0x00);
 }
 
+WITH_DEVICE(test_a_boot_sector_in_place_comes_first_and_once)
+{
+	sign(bios_bench_add_disk(&bench, BIOS_FLOPPY, FLOPPY_SIZE)->data, "\xeb\xfe floppy");
+	bench.cfg.is_boot_loaded = true;
+	bios_bench_start(&bench);
+	bios_bench_poke(&bench, 0x7c03, 'k', 1);
+	bios_bench_poke(&bench, 0x7dfe, 0xaa55, 2);
+	boot(0x19);
+	CHECK_EQ(f.result, BIOS_DONE);
+	CHECK_EQ(f.ip, 0x7c00);
+	CHECK_EQ(at(0x7c03), 'k');
+	boot(0x19);
+	CHECK_EQ(at(0x7c03), 'f');
+}
+
 WITH_DEVICE(test_a_floppy_needs_no_signature_but_code)
 {
 	struct fakeblock *floppy = bios_bench_add_disk(&bench, BIOS_FLOPPY, FLOPPY_SIZE);
@@ -339,6 +354,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		TEST_CASE(test_boots_a_floppy),
 		TEST_CASE(test_boots_in_the_order_asked_for),
+		TEST_CASE(test_a_boot_sector_in_place_comes_first_and_once),
 		TEST_CASE(test_a_floppy_needs_no_signature_but_code),
 		TEST_CASE(test_tells_what_was_tried),
 		TEST_CASE(test_tells_that_there_is_no_drive),
