@@ -1,6 +1,6 @@
 /*
- * A kernel file of any bytes: opened, unpacked as far as zlib does it, and loaded, for the machine or
- * for a PC.
+ * A kernel file of any bytes: opened, unpacked as far as zlib does it, and loaded, for the machine
+ * or for a PC.
  */
 #include "image.h"
 
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (boot_image_needs_pc(image))
 		(void)!boot_pc_load(gm, &boot, &err);
 	else if (boot_linux_load(gm, &boot, &entry, &err) == 0 &&
-	    (entry.rip < image->vmlinux.start || entry.rip >= image->vmlinux.end))
+		 (entry.rip < image->vmlinux.start || entry.rip >= image->vmlinux.end))
 		abort();
 	boot_image_close(image);
 	return 0;
