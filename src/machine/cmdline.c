@@ -79,6 +79,11 @@ static void cmdline_add(FILE *out, const char *user, const char *name, const cha
 		fprintf(out, "%s=%s ", name, value);
 }
 
+char *cmdline_copy(const struct config *cfg)
+{
+	return strdup(cfg->append);
+}
+
 char *cmdline_build(const struct config *cfg, const char *root_suffix)
 {
 	char *line = NULL;

@@ -38,4 +38,7 @@ const char *cmdline_get(const char *cmdline, const char *name, size_t *ret_len);
 /* Is @name= (or the bare word @name) among the arguments before `--`? */
 bool cmdline_has(const char *cmdline, const char *name);
 
+/* The user's alone, for kernels that may not be Linux. Return: malloc()ed, NULL without memory. */
+char *cmdline_copy(const struct config *cfg) __attribute__((warn_unused_result));
+
 #endif

@@ -234,7 +234,7 @@ static int machine_open_backends(struct machine *m, struct err *err)
 	char root_suffix[4];
 	if (boot_image_needs_pc(b->image)) {
 		/* Linux is the least likely of them. */
-		m->cmdline = strdup(cfg->append);
+		m->cmdline = cmdline_copy(cfg);
 	} else {
 		bool has_root = cmdline_find_root(cfg, root_suffix);
 		m->cmdline = cmdline_build(cfg, has_root ? root_suffix : NULL);
