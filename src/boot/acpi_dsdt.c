@@ -90,6 +90,11 @@ static void dsdt_pci(struct aml *a, const struct acpi_board *board)
 	size_t resources = aml_resources(a);
 	aml_res_bus_window(a, 0, 0);
 	aml_res_io(a, CF8_PORT, CF8_PORTS);
+	/* IDE at its usual ports, and I/O BARs: all but the bridge's own. */
+	if (board->has_pc_devices) {
+		aml_res_io_window(a, 0, CF8_PORT - 1);
+		aml_res_io_window(a, CF8_PORT + CF8_PORTS, UINT16_MAX);
+	}
 	aml_res_memory_window(a, (uint32_t)board->pci_mmio_base, (uint32_t)board->pci_mmio_last);
 	aml_resources_close(a, resources);
 	dsdt_prt(a, board);

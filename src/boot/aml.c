@@ -205,12 +205,15 @@ void aml_res_interrupt_level_high(struct aml *a, uint32_t gsi)
 	aml_bytes(a, &interrupt, sizeof(interrupt));
 }
 
-#define WINDOW_MEMORY	 0
-#define WINDOW_BUS	 2
-#define WINDOW_FIXED	 0x0c /* minimum and maximum are; produced, positive decode */
-#define WINDOW_READWRITE 1
+#define WINDOW_MEMORY	    0
+#define WINDOW_IO	    1
+#define WINDOW_BUS	    2
+#define WINDOW_FIXED	    0x0c /* minimum and maximum are; produced, positive decode */
+#define WINDOW_READWRITE    1
+#define WINDOW_ENTIRE_RANGE 3 /* I/O: ISA and other ports */
 
-void aml_res_bus_window(struct aml *a, uint16_t first, uint16_t last)
+static void aml_res_word_window(struct aml *a, uint8_t type, uint8_t type_flags, uint16_t first,
+				uint16_t last)
 {
 	const struct {
 		uint8_t tag;
@@ -218,11 +221,21 @@ void aml_res_bus_window(struct aml *a, uint16_t first, uint16_t last)
 		uint8_t type, flags, type_flags;
 		uint16_t granularity, min, max, translation, size;
 	} __attribute__((packed)) window = {0x88,	13,
-					    WINDOW_BUS, WINDOW_FIXED,
-					    0,		0,
+					    type,	WINDOW_FIXED,
+					    type_flags, 0,
 					    first,	last,
 					    0,		(uint16_t)(last - first + 1)};
 	aml_bytes(a, &window, sizeof(window));
+}
+
+void aml_res_bus_window(struct aml *a, uint16_t first, uint16_t last)
+{
+	aml_res_word_window(a, WINDOW_BUS, 0, first, last);
+}
+
+void aml_res_io_window(struct aml *a, uint16_t first, uint16_t last)
+{
+	aml_res_word_window(a, WINDOW_IO, WINDOW_ENTIRE_RANGE, first, last);
 }
 
 void aml_res_memory_window(struct aml *a, uint32_t first, uint32_t last)

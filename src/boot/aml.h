@@ -46,6 +46,7 @@ void aml_res_isa_irq(struct aml *a, uint8_t irq);
 void aml_res_memory(struct aml *a, uint32_t base, uint32_t size);
 void aml_res_interrupt_level_high(struct aml *a, uint32_t gsi);
 void aml_res_bus_window(struct aml *a, uint16_t first, uint16_t last);
+void aml_res_io_window(struct aml *a, uint16_t first, uint16_t last);
 void aml_res_memory_window(struct aml *a, uint32_t first, uint32_t last);
 
 #endif

@@ -410,6 +410,9 @@ static void test_iasl_takes_the_tables_without_warnings(void)
 {
 	WITH_BOARD(board_pci(1), iasl_takes);
 	WITH_BOARD(board_pci(300), iasl_takes);
+	struct acpi_board pc = board_pci(1);
+	pc.has_pc_devices = true;
+	WITH_BOARD(pc, iasl_takes);
 	WITH_BOARD(board_mmio(4), iasl_takes);
 }
 
