@@ -97,6 +97,7 @@ struct config_share {
 /**
  * struct config - the whole command line
  * @is_pc:  the machine is the legacy PC, with screen, keyboard, firmware and drives
+ * @is_console_given: by the user; else @console is the machine's usual one
  * @memory: bytes, a multiple of 4096; @is_memory_given: by the user
  * @kernel: NULL for a PC that boots its image
  * @initrd_data: @initrd_size bytes of it in memory, NULL for none
@@ -106,13 +107,13 @@ struct config_share {
  * @port:   name of a port for something other than a console, NULL for none
  * @name:   the machine's, NULL for none
  * @forward: every --publish; they are of the first card of kind CONFIG_NET_USER, and there is one
- * @is_console_given: by the user; else it is the machine's usual one
  * @timeout_ms: after which the machine ends, 0 for never
  * @floppy, @cdrom: @floppy_count, @cdrom_count of them
  * Strings point into argv and live as long.
  */
 struct config {
 	bool is_pc;
+	bool is_console_given;
 	uint64_t memory;
 	bool is_memory_given;
 	unsigned cpus;
@@ -140,7 +141,6 @@ struct config {
 	unsigned forward_count;
 	enum config_transport transport;
 	enum config_console console;
-	bool is_console_given;
 	const char *log_path;
 	uint64_t timeout_ms;
 	bool is_reboot_allowed;
