@@ -101,11 +101,13 @@ static void guest_run(size_t room)
 /**
  * struct user - this side
  * @tty:   the pseudo-terminal's master
+ * @pid:   the one with the screen
+ * @shell: its parent, which has the session: when that ends, the kernel takes the terminal away
  * @slave: the other end, as the user's shell has it
  * @seen:  what came, from @at on not looked at
  */
 static struct user {
-	pid_t pid;
+	pid_t pid, shell;
 	int tty, slave;
 	struct termios modes;
 	char seen[1 << 20];
@@ -125,16 +127,42 @@ static void user_open_tty(unsigned short cols, unsigned short rows)
 	tcgetattr(user.slave, &user.modes);
 }
 
+/* Ends as its child does; stays when that was killed. */
+static void user_be_shell(pid_t child, int born)
+{
+	int status;
+	if (write(born, &child, sizeof(child)) != sizeof(child))
+		_exit(99);
+	close(user.slave);
+	signal(SIGQUIT, SIG_IGN);
+	while (waitpid(child, &status, 0) != child)
+		;
+	while (WIFSIGNALED(status))
+		pause();
+	_exit(WEXITSTATUS(status));
+}
+
 /* -1 for @in or @out: the terminal. */
 static void user_start(const char *term, size_t room, int in, int out)
 {
+	int born[2];
 	fflush(stdout);
-	user.pid = fork();
-	if (user.pid != 0)
+	if (pipe2(born, O_CLOEXEC) != 0)
+		abort();
+	user.shell = fork();
+	if (user.shell != 0) {
+		close(born[1]);
+		if (read(born[0], &user.pid, sizeof(user.pid)) != sizeof(user.pid))
+			abort();
+		close(born[0]);
 		return;
+	}
 	close(user.tty);
 	setsid();
 	ioctl(user.slave, TIOCSCTTY, 0);
+	pid_t pid = fork();
+	if (pid != 0)
+		user_be_shell(pid, born[1]);
 	dup2(in < 0 ? user.slave : in, STDIN_FILENO);
 	dup2(out < 0 ? user.slave : out, STDOUT_FILENO);
 	setenv("TERM", term, 1);
@@ -146,9 +174,10 @@ static void user_start(const char *term, size_t room, int in, int out)
 
 static void user_end(void)
 {
-	if (user.pid > 0) {
+	if (user.shell > 0) {
 		kill(user.pid, SIGKILL);
-		waitpid(user.pid, NULL, 0);
+		kill(user.shell, SIGKILL);
+		waitpid(user.shell, NULL, 0);
 	}
 	close(user.tty);
 	close(user.slave);
@@ -202,8 +231,8 @@ static int user_waits(void)
 				read(user.tty, user.seen + user.len, sizeof(user.seen) - user.len);
 			user.len += n > 0 ? (size_t)n : 0;
 		}
-		if (waitpid(user.pid, &status, WNOHANG) == user.pid) {
-			user.pid = 0;
+		if (waitpid(user.shell, &status, WNOHANG) == user.shell) {
+			user.shell = 0;
 			return status;
 		}
 	}
