@@ -82,6 +82,17 @@ void bios_wait_end(struct bios *b);
 #define NS_PER_US 1000ull
 #define NS_PER_S  1000000000ull
 
+/*
+ * Has the call at work been made before, with interrupts on since? Software that asks again and
+ * again (is there a key? what time is it?) may have them on in its own code for an instruction or
+ * two only, which is less than an interpreting KVM needs to see that one is pending; so its
+ * questions are answered the second time.
+ */
+static inline bool bios_is_again(const struct bios_frame *f)
+{
+	return f->result == BIOS_AGAIN;
+}
+
 /* PCI's ports are 32 bits wide. */
 uint32_t bios_in32(struct bios *b, uint16_t port);
 void bios_out32(struct bios *b, uint16_t port, uint32_t value);

@@ -93,6 +93,8 @@ static unsigned bios_keyboard_read(struct bios *b, struct bios_frame *f, bool is
 	bool is_there = bios_keyboard_take(b, is_peek, &key);
 
 	bios_keyboard_leds(b);
+	if (!is_there && is_peek && !bios_is_again(f))
+		return BIOS_AGAIN;
 	if (is_there && !is_enhanced && !bios_keyboard_old(&key)) {
 		/* Gone, whether it was to be taken or looked at; then the next one. */
 		if (is_peek)

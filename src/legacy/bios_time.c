@@ -192,6 +192,8 @@ unsigned bios_time(struct bios *b, struct bios_frame *f)
 	switch (bios_high(f->eax)) {
 	case 0x00:
 	case 0x01:
+		if (bios_high(f->eax) == 0 && !bios_is_again(f))
+			return BIOS_AGAIN;
 		bios_time_ticks(b, f);
 		return BIOS_DONE;
 	case 0x02:

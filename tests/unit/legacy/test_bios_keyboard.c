@@ -262,6 +262,29 @@ WITH_DEVICE(test_a_hostile_ring_harms_nothing)
 	CHECK_EQ(at(0x400), 0xf8); /* COM1's port is where it was */
 }
 
+WITH_DEVICE(test_who_asks_for_a_key_lets_interrupts_in_first)
+{
+	struct bios_frame f = {.eax = 0x0100, .flags = 0x202};
+
+	bios_bench_out(&bench, 0x16, &f);
+	CHECK_EQ(f.result, BIOS_AGAIN);
+	scan(0x1e);
+	bios_bench_out(&bench, 0x16, &f);
+	CHECK_EQ(f.result, BIOS_DONE);
+	CHECK_EQ(f.eax, 0x1e61);
+	CHECK(!(f.flags & ZF));
+	/* With a key there is nothing to wait for. */
+	f = (struct bios_frame){.eax = 0x1100};
+	bios_bench_out(&bench, 0x16, &f);
+	CHECK_EQ(f.result, BIOS_DONE);
+	/* The time is another such question. */
+	f = (struct bios_frame){.eax = 0x0000};
+	bios_bench_out(&bench, 0x1a, &f);
+	CHECK_EQ(f.result, BIOS_AGAIN);
+	bios_bench_out(&bench, 0x1a, &f);
+	CHECK_EQ(f.result, BIOS_DONE);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -273,6 +296,7 @@ int main(void)
 		TEST_CASE(test_break_print_pause_and_reset),
 		TEST_CASE(test_lock_keys_light_their_lights),
 		TEST_CASE(test_answers_what_it_can_do),
+		TEST_CASE(test_who_asks_for_a_key_lets_interrupts_in_first),
 		TEST_CASE(test_a_hostile_ring_harms_nothing),
 	};
 	return TEST_RUN(cases);
