@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -34,6 +35,9 @@ static struct {
 	volatile sig_atomic_t is_raw;
 	volatile sig_atomic_t farewell_len;
 	char farewell[FAREWELL_MAX];
+	volatile sig_atomic_t is_holding;
+	int held; /* what standard error is in place of @messages */
+	int messages;
 	bool is_hooked;
 	bool is_at_exit;
 	int fd;
@@ -61,16 +65,32 @@ static void tty_say_farewell(int fd)
 }
 
 /* Async-signal-safe. */
+static void tty_release_messages(void)
+{
+	char buf[512];
+	ssize_t n;
+	off_t at = 0;
+	if (!rescue.is_holding)
+		return;
+	rescue.is_holding = 0;
+	dup2(rescue.messages, STDERR_FILENO);
+	for (; (n = pread(rescue.held, buf, sizeof(buf), at)) > 0; at += n)
+		if (write(STDERR_FILENO, buf, (size_t)n) != n)
+			break;
+	close(rescue.messages);
+	close(rescue.held);
+}
+
+/* Async-signal-safe. */
 static void tty_rescue(void)
 {
-	if (!rescue.is_raw)
-		return;
-	rescue.is_raw = 0;
 	/* In the background the terminal is the shell's already, and touching it would stop us. */
-	if (!tty_is_foreground(rescue.fd))
-		return;
-	tty_say_farewell(rescue.fd);
-	tcsetattr(rescue.fd, TCSANOW, &rescue.saved);
+	if (rescue.is_raw && tty_is_foreground(rescue.fd)) {
+		tty_say_farewell(rescue.fd);
+		tcsetattr(rescue.fd, TCSANOW, &rescue.saved);
+	}
+	rescue.is_raw = 0;
+	tty_release_messages();
 }
 
 static void tty_crashed(int signo, siginfo_t *info, void *context)
@@ -173,6 +193,25 @@ void tty_set_farewell(const void *bytes, size_t len)
 		return;
 	memcpy(rescue.farewell, bytes, len);
 	rescue.farewell_len = (sig_atomic_t)len;
+}
+
+int tty_hold_messages(void)
+{
+	if (rescue.is_holding || !isatty(STDERR_FILENO))
+		return -1;
+	rescue.held = memfd_create("messages", MFD_CLOEXEC);
+	rescue.messages = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	/* Several write to it, as to a terminal. */
+	if (rescue.held < 0 || rescue.messages < 0 || fcntl(rescue.held, F_SETFL, O_APPEND) != 0 ||
+	    dup2(rescue.held, STDERR_FILENO) < 0) {
+		if (rescue.held >= 0)
+			close(rescue.held);
+		if (rescue.messages >= 0)
+			close(rescue.messages);
+		return -1;
+	}
+	rescue.is_holding = 1;
+	return rescue.held;
 }
 
 /* @keep: flags of c_lflag that stay. */

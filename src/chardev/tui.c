@@ -64,6 +64,8 @@ static const char *const tui_help[] = {
  * @is_escaped: Ctrl-A was struck
  * @is_alt:  Ctrl-A m was: Alt is held with the next key
  * @notice:  at the foot, "" for none; @is_help: the help instead
+ * @messages, @messages_at: our own, held back from the terminal, and how far they have been shown;
+ *           -1 for none
  * @is_stale: what is shown has to be drawn again, whether or not the screen changed
  * @active_ns: until when changes are likely
  * @now, @shown: the screen as it is, and as it was drawn
@@ -92,6 +94,8 @@ struct tui {
 	bool is_alt;
 	bool is_help;
 	char notice[NOTICE_MAX];
+	int messages;
+	off_t messages_at;
 	bool is_stale;
 	uint64_t active_ns;
 	struct screen now, shown;
@@ -188,6 +192,26 @@ void tui_notice(struct tui *tui, const char *text)
 {
 	snprintf(tui->notice, sizeof(tui->notice), "%s", text);
 	tui_refresh(tui);
+}
+
+/* The last line of what would have been printed over the screen: a reader sees the rest later. */
+static void tui_show_messages(struct tui *tui)
+{
+	char text[NOTICE_MAX];
+	off_t end = tui->messages < 0 ? 0 : lseek(tui->messages, 0, SEEK_END);
+	off_t from = end > NOTICE_MAX - 1 ? end - (NOTICE_MAX - 1) : 0;
+
+	if (end <= tui->messages_at)
+		return;
+	tui->messages_at = end;
+	ssize_t n = pread(tui->messages, text, sizeof(text) - 1, from);
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	const char *newline = strrchr(text, '\n');
+	tui_notice(tui, newline ? newline + 1 : text);
 }
 
 /* What is typed */
@@ -426,8 +450,10 @@ static void tui_frame(void *ctx)
 		tui_pump(tui, false);
 	if (tui->is_file && tui->is_input_open)
 		tui_read_file(tui);
-	if (tui->tc && !tui->is_background)
+	if (tui->tc && !tui->is_background) {
+		tui_show_messages(tui);
 		tui_look(tui, now_ns);
+	}
 
 	if (tui->tc)
 		next_ns = now_ns < tui->active_ns ? FRAME_NS : IDLE_FRAME_NS;
@@ -501,10 +527,10 @@ static void tui_note_farewell(struct tui *tui)
 {
 	size_t len;
 	tui_curses_draw(tui->tc, &tui->view);
-	const uint8_t *bytes = tui_curses_bytes(tui->tc, &len);
+	(void)tui_curses_bytes(tui->tc, &len);
 	tui_curses_used(tui->tc, len);
 	tui_curses_leave(tui->tc);
-	bytes = tui_curses_bytes(tui->tc, &len);
+	const uint8_t *bytes = tui_curses_bytes(tui->tc, &len);
 	tty_set_farewell(bytes, len);
 	tui_curses_used(tui->tc, len);
 }
@@ -527,6 +553,7 @@ static int tui_open_screen(struct tui *tui, struct err *err)
 	tui_fit(tui);
 	view_render(&tui->view, &tui->shown);
 	tui_note_farewell(tui);
+	tui->messages = tty_hold_messages();
 	return 0;
 }
 
@@ -556,7 +583,7 @@ int tui_create(struct tui **ret_tui, struct evloop *loop, const struct tui_confi
 		return err_set(err, -ENOMEM, "not enough host memory");
 	tui->loop = loop;
 	tui->cfg = *cfg;
-	tui->signals = -1;
+	tui->signals = tui->messages = -1;
 	/* First of all: a missing standard input's number goes to what is opened next. */
 	tui->is_input_open = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 	int error = tui_open(tui, err);

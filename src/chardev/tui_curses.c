@@ -81,8 +81,8 @@ static char *curses_swap_env(const char *name, const char *value)
 }
 
 /*
- * ncurses asks the environment for the size where it cannot ask a terminal. What curses_check_term()
- * has found out it finds out again.
+ * ncurses asks the environment for the size where it cannot ask a terminal. What
+ * curses_check_term() has found out it finds out again.
  */
 static SCREEN *curses_open(FILE *out, FILE *in, unsigned cols, unsigned rows)
 {

@@ -118,10 +118,11 @@ void tui_input_init(struct tui_input *in, const char *(*capability)(const char *
 	for (size_t i = 0; i < COUNT(tui_capabilities) && in->sequence_count < TUI_SEQUENCES; i++) {
 		const char *bytes = capability(tui_capabilities[i].capability);
 		/* A key that sends a character is known by the character. */
-		if (!bytes || bytes[0] != ESC || !bytes[1] || strlen(bytes) > TUI_SEQUENCE_MAX)
+		size_t len = bytes ? strlen(bytes) : 0;
+		if (len < 2 || bytes[0] != ESC || len > TUI_SEQUENCE_MAX)
 			continue;
 		unsigned n = in->sequence_count++;
-		strcpy(in->sequence[n].bytes, bytes);
+		memcpy(in->sequence[n].bytes, bytes, len + 1);
 		in->sequence[n].name = tui_capabilities[i].name;
 		in->sequence[n].modifiers = tui_capabilities[i].modifiers;
 	}

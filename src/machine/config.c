@@ -74,12 +74,12 @@ struct config_parse {
 
 static enum config_option_id config_find(const char *name, size_t len)
 {
-	unsigned i = 0;
-
-	while (i < OPT_COUNT && (strncmp(config_options[i].name, name, len) != 0 ||
-				 config_options[i].name[len] != '\0'))
-		i++;
-	return (enum config_option_id)i;
+	for (unsigned i = 0; i < OPT_COUNT; i++) {
+		const char *option = config_options[i].name;
+		if (strlen(option) == len && memcmp(option, name, len) == 0)
+			return (enum config_option_id)i;
+	}
+	return OPT_COUNT;
 }
 
 static enum config_option_id config_find_letter(char letter)

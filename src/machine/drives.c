@@ -146,7 +146,7 @@ static void drives_find_vga_rom(struct backends *b, const char *bios)
 
 static int drives_open_bios(struct backends *b, const char *path, struct err *err)
 {
-	uint8_t *rom;
+	uint8_t *rom = NULL;
 	int error = drives_read_rom(path, BIOS_UNIT, &rom, &b->bios_size);
 	if (error == -EINVAL)
 		return err_set(

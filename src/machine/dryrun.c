@@ -10,6 +10,7 @@
 #include <string.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/err.h>
+#include <tinyvm/virtio.h>
 
 #define E820_MAX 128
 
@@ -51,11 +52,13 @@ static void dryrun_interrupts(const struct pc *pc)
 	printf("interrupts (GSI)\n");
 	printf("  %2d  com1\n", BOARD_COM1_GSI);
 	printf("  %2d  ACPI SCI\n", BOARD_SCI_GSI);
+	unsigned first = pc->cfg->is_pc ? BOARD_PIIX_SLOT + 1 : 1;
 	for (unsigned i = 0; i < pc->virtio_count; i++) {
-		const char *id = pc->device[pc->device_count - pc->virtio_count + i]->id;
+		const char *id = virtio_to_device(pc->virtio[i].vd)->id;
 		if (pc->pci)
 			printf("  %2u  %s (PCI 00:%02x.0; MSI-X when the guest has it)\n",
-			       pc->acpi.pci_intx_gsi[(i + 1) % BOARD_PCI_INTX_COUNT], id, i + 1);
+			       pc->acpi.pci_intx_gsi[(i + first) % BOARD_PCI_INTX_COUNT], id,
+			       i + first);
 		else
 			printf("  %2u  %s\n", pc->acpi.virtio_mmio[i].gsi, id);
 	}

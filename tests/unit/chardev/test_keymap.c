@@ -19,13 +19,13 @@ static const char *in_words(const struct key *keys, unsigned count)
 
 static const char *character(uint32_t c, unsigned modifiers)
 {
-	struct key keys[KEYMAP_MAX];
+	struct key keys[KEYMAP_MAX] = {{0}};
 	return in_words(keys, keymap_character(c, modifiers, keys));
 }
 
 static const char *name(const char *text)
 {
-	struct key keys[KEYMAP_MAX];
+	struct key keys[KEYMAP_MAX] = {{0}};
 	return in_words(keys, keymap_name(text, 0, keys));
 }
 
@@ -48,7 +48,7 @@ static void test_characters_on_keys(void)
 
 static void test_every_ascii_character_has_keys(void)
 {
-	struct key keys[KEYMAP_MAX];
+	struct key keys[KEYMAP_MAX] = {{0}};
 
 	for (uint32_t c = 0; c < 0x80; c++)
 		CHECK(keymap_character(c, 0, keys) >= 2);
@@ -74,7 +74,7 @@ static void test_modifiers_are_held(void)
 	CHECK_STR(character('x', KEYMAP_ALT), "+38 +2d -2d -38");
 	CHECK_STR(character('X', KEYMAP_ALT), "+38 +2a +2d -2d -2a -38");
 	CHECK_STR(character(3, KEYMAP_ALT), "+38 +1d +2e -2e -1d -38");
-	struct key keys[KEYMAP_MAX];
+	struct key keys[KEYMAP_MAX] = {{0}};
 	CHECK_STR(in_words(keys, keymap_name("left", KEYMAP_CTRL | KEYMAP_SHIFT, keys)),
 		  "+1d +2a +e04b -e04b -2a -1d");
 }

@@ -88,7 +88,7 @@ static void test_cmdline_finds_the_root_of_the_first_disk(void)
 	cfg.disk[0].path = path;
 	CHECK(!cmdline_find_root(&cfg, suffix)); /* no disk */
 	cfg.disk_count = 1;
-	CHECK(!cmdline_find_root(&cfg, suffix));		   /* nothing on it */
+	CHECK(!cmdline_find_root(&cfg, suffix));	   /* nothing on it */
 	CHECK_EQ(pwrite(fd, "\x53\xef", 2, 1024 + 56), 2); /* an ext2 superblock's magic */
 	CHECK(cmdline_identify_root(&cfg, &root));
 	CHECK_STR(root.suffix, "");
