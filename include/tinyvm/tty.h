@@ -34,6 +34,15 @@ int tty_raw_output(int fd) __attribute__((warn_unused_result));
  */
 void tty_set_farewell(const void *bytes, size_t len);
 
+/**
+ * tty_hold_messages() - keep standard error, if it is a terminal, off the terminal
+ *
+ * What is written to it comes when the terminal is brought back, by tty_restore() or else. It is a
+ * file until then. Return: a descriptor to read it from with pread(), the callee's; -1 when nothing
+ * is held.
+ */
+int tty_hold_messages(void);
+
 /* Undo tty_raw(), and its hooks; nothing when it was not called. */
 void tty_restore(void);
 

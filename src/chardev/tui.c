@@ -46,6 +46,8 @@
 #define ESCAPE_KEY 0x01 /* Ctrl-A */
 #define NOTICE_MAX 256
 
+#define MESSAGES_MAX (1 << 20)
+
 /* A file as input is always readable: after so many reads in a row others get their turn. */
 #define FILE_READS 16
 
@@ -205,6 +207,9 @@ static void tui_show_messages(struct tui *tui)
 		return;
 	tui->messages_at = end;
 	ssize_t n = pread(tui->messages, text, sizeof(text) - 1, from);
+	/* A guest can make us say much: then what it made us say first is not kept. */
+	if (end > MESSAGES_MAX && ftruncate(tui->messages, 0) == 0)
+		tui->messages_at = 0;
 	while (n > 0 && text[n - 1] == '\n')
 		n--;
 	if (n <= 0)

@@ -60,6 +60,8 @@ static size_t guest_room(void *ctx)
 static void guest_key(void *ctx, uint16_t code, bool is_down)
 {
 	(void)ctx;
+	if (is_down && code == 0x44)
+		dprintf(STDERR_FILENO, "tinyvm: one thing\ntinyvm: another thing\n");
 	if (is_down && guest.len < sizeof(guest.line) - 8)
 		guest.len += (size_t)sprintf(guest.line + guest.len, "<%x>", code);
 }
@@ -309,6 +311,23 @@ static void test_sizes_body(void)
 	CHECK(user_sees("<30>"));
 }
 
+static void test_messages_wait_body(void)
+{
+	int kept = dup(STDERR_FILENO);
+	dup2(user.slave, STDERR_FILENO);
+	user_start("xterm-256color", 100, -1, -1);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	CHECK(user_sees("corner"));
+	user_types("\033[21~");
+	CHECK(user_sees("tinyvm: another thing"));
+	CHECK(!memmem(user.seen, user.len, "one thing", 9));
+	user_types("\001x");
+	CHECK_EQ(user_waits(), 0);
+	CHECK(user_sees("\033[?1049l"));
+	CHECK(user_sees("tinyvm: one thing\r\ntinyvm: another thing\r\n"));
+}
+
 static void test_monochrome_body(void)
 {
 	user_start("vt100", 100, -1, -1);
@@ -428,6 +447,7 @@ static void test_nothing_is_drawn_on_a_file_body(void)
 ON_A_TERMINAL(test_screen_and_keys)
 ON_A_TERMINAL(test_commands)
 ON_A_TERMINAL(test_sizes)
+ON_A_TERMINAL(test_messages_wait)
 ON_A_TERMINAL(test_monochrome)
 ON_A_TERMINAL(test_an_unknown_terminal)
 ON_A_TERMINAL(test_the_terminal_comes_back_after_a_crash)
@@ -443,6 +463,7 @@ int main(void)
 		TEST_CASE(test_screen_and_keys),
 		TEST_CASE(test_commands),
 		TEST_CASE(test_sizes),
+		TEST_CASE(test_messages_wait),
 		TEST_CASE(test_monochrome),
 		TEST_CASE(test_an_unknown_terminal),
 		TEST_CASE(test_the_terminal_comes_back_after_a_crash),
