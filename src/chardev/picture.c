@@ -144,8 +144,7 @@ static void png_put_chunk(struct png *png, const char *type, const uint8_t *data
 	png_put_be32(png, (uint32_t)len);
 	size_t begin = png->len;
 	png_put(png, type, 4);
-	if (len)
-		png_put(png, data, len);
+	png_put(png, data, len);
 	png_put_be32(png, (uint32_t)crc32(0, png->bytes + begin, (uInt)(4 + len)));
 }
 
@@ -185,7 +184,7 @@ static int png_make(const struct picture *pic, struct png *ret_png)
 	}
 	png_put_head(&png, pic);
 	png_put_chunk(&png, "IDAT", packed, len);
-	png_put_chunk(&png, "IEND", NULL, 0);
+	png_put_chunk(&png, "IEND", packed, 0);
 	free(packed);
 	*ret_png = png;
 	return 0;
