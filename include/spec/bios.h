@@ -66,8 +66,7 @@
 #define EBDA_SEGMENT	  0x9fc0
 #define EBDA_KEY_ARGUMENT 0x20 /* byte: the second of a command to the keyboard */
 #define EBDA_MOUSE_CALL	  0x22 /* far pointer: the handler */
-#define EBDA_MOUSE_FLAGS  0x26 /* word: bits 0-2 bytes gathered, 14 it is on, 15 it has a handler \
-				*/
+#define EBDA_MOUSE_FLAGS  0x26 /* word: bits 0-2 bytes gathered, 14 it is on, 15 is called */
 #define EBDA_MOUSE_PACKET 0x28 /* 4 words as the handler finds them on its stack: Z Y X status */
 
 #ifndef __ASSEMBLER__

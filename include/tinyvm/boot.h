@@ -40,7 +40,7 @@ struct boot_image;
 
 /**
  * boot_image_open() - read a kernel file and, when that can be, unpack its payload on the host
- * @path: bzImage, zImage, ELF vmlinux (x86-64), or Multiboot kernel; read through one open descriptor
+ * @path: bzImage, zImage, ELF vmlinux (x86-64) or Multiboot kernel; read through one descriptor
  * @is_unpack_wanted: false: --no-unpack
  * @cache_dir: where unpacked payloads are kept ($XDG_CACHE_HOME/tinyvm or ~/.cache/tinyvm); NULL:
  * keep nothing
