@@ -126,7 +126,7 @@ void pc_legacy_cmos(struct pc *pc, struct cmos_config *cfg)
 		if (floppy_geometry(pc->backends->floppy[i]->size, &g))
 			cfg->floppy_type |= (uint8_t)(i ? g.drive_type : g.drive_type << 4);
 	}
-	for (unsigned i = 0; legacy->boot[i] && i < sizeof(cfg->boot); i++)
+	for (unsigned i = 0; i < sizeof(cfg->boot) && legacy->boot[i]; i++)
 		cfg->boot[i] = legacy->boot[i] == 'a' ? 1 : legacy->boot[i] == 'c' ? 2 : 3;
 }
 
