@@ -40,6 +40,16 @@ bool dump_rip(const struct vcpu *vcpu, uint64_t *ret_rip)
 	return true;
 }
 
+unsigned dump_translate(const struct vcpu *vcpu, uint64_t linear, unsigned len, gpa_t *ret_gpa)
+{
+	struct kvm_translation t = {.linear_address = linear};
+	unsigned in_page = 4096 - (unsigned)(linear & 4095);
+	if (ioctl(vcpu->fd, KVM_TRANSLATE, &t) < 0 || !t.valid)
+		return 0;
+	*ret_gpa = t.physical_address;
+	return len < in_page ? len : in_page;
+}
+
 unsigned dump_code(const struct vcpu *vcpu, uint8_t *buf, unsigned len)
 {
 	struct kvm_regs r;
@@ -50,11 +60,9 @@ unsigned dump_code(const struct vcpu *vcpu, uint8_t *buf, unsigned len)
 		return 0;
 	uint64_t linear = r.rip + (s.efer & EFER_LMA && s.cs.l ? 0 : s.cs.base);
 	while (done < len) {
-		struct kvm_translation t = {.linear_address = linear + done};
-		unsigned in_page = 4096 - (unsigned)((linear + done) & 4095);
-		unsigned n = len - done < in_page ? len - done : in_page;
-		if (ioctl(vcpu->fd, KVM_TRANSLATE, &t) < 0 || !t.valid ||
-		    gmem_read(vcpu->vm->cfg.gm, t.physical_address, buf + done, n))
+		gpa_t gpa;
+		unsigned n = dump_translate(vcpu, linear + done, len - done, &gpa);
+		if (!n || gmem_read(vcpu->vm->cfg.gm, gpa, buf + done, n))
 			break;
 		done += n;
 	}

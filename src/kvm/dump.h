@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <tinyvm/gmem.h>
 
 struct vcpu;
 
@@ -20,5 +21,11 @@ unsigned dump_code(const struct vcpu *vcpu, uint8_t *buf, unsigned len);
 
 /* "0f 0b ..."; @len up to DUMP_CODE_MAX. */
 void dump_hex(const uint8_t *bytes, unsigned len, char text[DUMP_CODE_TEXT]);
+
+/*
+ * Where the guest maps the bytes at @linear. Return: how many of @len lie there, up to the page's
+ * end; 0 when they are not mapped.
+ */
+unsigned dump_translate(const struct vcpu *vcpu, uint64_t linear, unsigned len, gpa_t *ret_gpa);
 
 #endif

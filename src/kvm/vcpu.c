@@ -116,12 +116,10 @@ static bool vcpu_copy(const struct vcpu *vcpu, uint64_t linear, void *buf, unsig
 {
 	uint8_t *p = buf;
 	while (len) {
-		struct kvm_translation t = {.linear_address = linear};
-		unsigned in_page = 4096 - (unsigned)(linear & 4095);
-		unsigned n = len < in_page ? len : in_page;
-		if (ioctl(vcpu->fd, KVM_TRANSLATE, &t) < 0 || !t.valid ||
-		    (is_write ? gmem_write(vcpu->vm->cfg.gm, t.physical_address, p, n)
-			      : gmem_read(vcpu->vm->cfg.gm, t.physical_address, p, n)))
+		gpa_t gpa;
+		unsigned n = dump_translate(vcpu, linear, len, &gpa);
+		if (!n || (is_write ? gmem_write(vcpu->vm->cfg.gm, gpa, p, n)
+				    : gmem_read(vcpu->vm->cfg.gm, gpa, p, n)))
 			return false;
 		linear += n;
 		p += n;
