@@ -54,8 +54,7 @@ struct bios_disk {
 	void *ctx;
 };
 
-#define BIOS_DISK_MAX  6
-#define BIOS_BOOT_NAME 16
+#define BIOS_DISK_MAX 6
 
 /**
  * struct bios_config - the machine that the BIOS is for
@@ -72,7 +71,6 @@ struct bios_disk {
  * @is_pci: INT 1Ah AH=B1h answers
  * @pci_intx_gsi: for the MP table, the IOAPIC's inputs of INTA# by slot: pci_intx_gsi[slot % 4]
  * (all pins of a slot share one)
- * @rsdp:   the ACPI tables' root, which the machine has put in place, 0 for none
  * @booted: NULL, or told once that the boot sector gets the processor, with the drive's number
  */
 struct bios_config {
@@ -90,7 +88,6 @@ struct bios_config {
 	unsigned cpus;
 	bool is_pci;
 	uint8_t pci_intx_gsi[4];
-	gpa_t rsdp;
 	void (*booted)(void *ctx, unsigned drive);
 	void *ctx;
 };

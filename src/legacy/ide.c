@@ -69,6 +69,13 @@ void ide_sign(struct ide_unit *u)
 	u->status = is_cd ? 0 : IDE_DRDY | IDE_DSC;
 }
 
+static void ide_sign_both(struct ide_channel *c)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (ide_is_there(&c->unit[i]))
+			ide_sign(&c->unit[i]);
+}
+
 /* SRST, or power-on when @is_hard. */
 static void ide_reset_channel(struct ide_channel *c, bool is_hard)
 {
@@ -103,9 +110,7 @@ static void ide_write_control(struct ide_channel *c, uint8_t value)
 		for (unsigned i = 0; i < 2; i++)
 			c->unit[i].status = IDE_BSY;
 	} else if (!(value & IDE_SRST) && was_reset) {
-		for (unsigned i = 0; i < 2; i++)
-			if (ide_is_there(&c->unit[i]))
-				ide_sign(&c->unit[i]);
+		ide_sign_both(c);
 	}
 	if (value & IDE_HOB)
 		c->control |= IDE_HOB;
@@ -114,9 +119,7 @@ static void ide_write_control(struct ide_channel *c, uint8_t value)
 
 static void ide_diagnose(struct ide_channel *c)
 {
-	for (unsigned i = 0; i < 2; i++)
-		if (ide_is_there(&c->unit[i]))
-			ide_sign(&c->unit[i]);
+	ide_sign_both(c);
 	c->device = 0;
 	ide_raise(c);
 }

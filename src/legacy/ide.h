@@ -19,7 +19,6 @@
 /* Status register (ATA/ATAPI-6, 7.15) */
 #define IDE_BSY	 0x80
 #define IDE_DRDY 0x40
-#define IDE_DF	 0x20
 #define IDE_DSC	 0x10 /* also SERV */
 #define IDE_DRQ	 0x08
 #define IDE_ERR	 0x01 /* of a packet command: CHK */

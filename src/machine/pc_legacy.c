@@ -107,8 +107,6 @@ void pc_legacy_i8042(struct pc *pc, struct clock clock, struct i8042_config *cfg
 	cfg->mouse_irq = pc_gsi(pc, BOARD_MOUSE_GSI);
 	cfg->clock = clock;
 	cfg->timer = evloop_timer_wire(pc->legacy.keyboard_timer);
-	cfg->drained = pc->events.keyboard_drained;
-	cfg->ctx = pc->events.ctx;
 }
 
 void pc_legacy_cmos(struct pc *pc, struct cmos_config *cfg)
@@ -360,7 +358,7 @@ static int pc_add_fwcfg(struct pc *pc, uint64_t ram_below_4g, uint64_t ram_above
 int pc_add_bios(struct pc *pc, struct clock clock, struct err *err)
 {
 	uint64_t size = gmem_size(pc->gm);
-	uint64_t low = size < GMEM_HOLE_START ? size : GMEM_HOLE_START;
+	uint64_t low = gmem_region(pc->gm, 0)->size;
 	struct bios_config cfg = {
 		.gm = pc->gm,
 		.pio = pc->pio,
@@ -375,7 +373,6 @@ int pc_add_bios(struct pc *pc, struct clock clock, struct err *err)
 		.is_pci = pc->pci != NULL,
 		.pci_intx_gsi = {BOARD_PCI_INTX_GSI, BOARD_PCI_INTX_GSI + 1, BOARD_PCI_INTX_GSI + 2,
 				 BOARD_PCI_INTX_GSI + 3},
-		.rsdp = BOARD_RSDP_GPA,
 		.booted = pc_booted,
 	};
 	struct device *dev;
