@@ -1,4 +1,5 @@
 /* The command line of `tinyvm matrix`, and the cells it makes. */
+#include "argv_copy.h"
 #include "matrix_parts.h"
 #include "test.h"
 
@@ -21,22 +22,10 @@ static struct {
 
 static int parse_list(const char *const *args)
 {
-	size_t used = 0;
-	int argc = 0;
-
 	memset(&line, 0, sizeof(line));
-	line.argv[argc++] = (char *)"matrix";
-	for (; *args && argc <= ARGS_MAX; args++) {
-		size_t size = strlen(*args) + 1;
-		if (used + size > sizeof(line.text))
-			abort();
-		line.argv[argc++] = memcpy(line.text + used, *args, size);
-		used += size;
-	}
+	int argc = argv_copy(line.text, sizeof(line.text), line.argv, ARGS_MAX, "matrix", args);
 	return matrix_config_parse(argc, line.argv, &line.cfg, &line.is_help, &line.err);
 }
-
-#define PARSE(...) parse_list((const char *const[]){__VA_ARGS__, NULL})
 
 /* The arguments are refused with just this sentence. */
 #define CHECK_REFUSED(sentence, ...)                   \

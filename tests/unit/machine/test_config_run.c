@@ -1,4 +1,5 @@
 /* The command line of `tinyvm run`. */
+#include "argv_copy.h"
 #include "test.h"
 
 #include <errno.h>
@@ -20,22 +21,10 @@ static struct {
 
 static int parse_list(const char *const *args)
 {
-	size_t used = 0;
-	int argc = 0;
-
 	memset(&line, 0, sizeof(line));
-	line.argv[argc++] = (char *)"run";
-	for (; *args && argc <= ARGS_MAX; args++) {
-		size_t size = strlen(*args) + 1;
-		if (used + size > sizeof(line.text))
-			abort();
-		line.argv[argc++] = memcpy(line.text + used, *args, size);
-		used += size;
-	}
+	int argc = argv_copy(line.text, sizeof(line.text), line.argv, ARGS_MAX, "run", args);
 	return run_config_parse(argc, line.argv, &line.cfg, &line.is_help, &line.err);
 }
-
-#define PARSE(...) parse_list((const char *const[]){__VA_ARGS__, NULL})
 
 /* The arguments are refused with just this sentence. */
 #define CHECK_REFUSED(sentence, ...)                   \
