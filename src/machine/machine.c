@@ -8,6 +8,7 @@
 #include "end.h"
 #include "front.h"
 #include "last_screen.h"
+#include "now.h"
 #include "pc.h"
 #include "profile.h"
 #include "screen_front.h"
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/chardev.h>
 #include <tinyvm/err.h>
@@ -32,7 +32,6 @@
 #include <tinyvm/terminal.h>
 #include <unistd.h>
 
-#define NS_PER_S  1000000000ULL
 #define NS_PER_MS 1000000ULL
 
 /**
@@ -151,16 +150,13 @@ static void machine_timed_out(void *ctx)
 
 static int machine_start_timeout(struct machine *m, struct err *err)
 {
-	struct timespec now;
 	if (!m->cfg->timeout_ms)
 		return 0;
 	int error = evloop_timer_create(m->backends.loop, &m->timeout);
 	if (error)
 		return err_set(err, error, "cannot make a timer: %s", strerror(-error));
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	evloop_timer_bind(m->timeout, machine_timed_out, m, NULL);
-	evloop_timer_arm(m->timeout, (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec +
-					     m->cfg->timeout_ms * NS_PER_MS);
+	evloop_timer_arm(m->timeout, now_get_ns() + m->cfg->timeout_ms * NS_PER_MS);
 	return 0;
 }
 

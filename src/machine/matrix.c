@@ -8,8 +8,8 @@
 #include "end.h"
 #include "matrix_cell.h"
 #include "matrix_view.h"
+#include "now.h"
 #include "result_file.h"
-#include "session.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -84,7 +84,7 @@ static void matrix_stop(struct matrix *m, int signo, const char *why)
 			m->cell[i].told = why;
 	matrix_signal_all(m, signo);
 	if (!m->killed_at_ns)
-		m->killed_at_ns = session_now_ns() + GRACE_S * NS_PER_S;
+		m->killed_at_ns = now_get_ns() + GRACE_S * NS_PER_S;
 }
 
 static void matrix_interrupt(struct matrix *m, int signo)
@@ -145,7 +145,7 @@ static void matrix_reap(struct matrix *m)
 
 static void matrix_tick(struct matrix *m)
 {
-	uint64_t now_ns = session_now_ns();
+	uint64_t now_ns = now_get_ns();
 	for (unsigned i = 0; i < m->run.cfg->cell_count; i++)
 		if (m->cell[i].pid)
 			matrix_cell_trim(&m->cell[i]);
@@ -211,7 +211,7 @@ static int matrix_open(struct matrix *m, const struct matrix_config *cfg, struct
 	unsigned count = cfg->cell_count;
 	m->run.cfg = cfg;
 	m->run.started = time(NULL);
-	m->started_ns = session_now_ns();
+	m->started_ns = now_get_ns();
 	m->run.name = calloc(count, sizeof(m->run.name[0]));
 	m->run.result = calloc(count, sizeof(m->run.result[0]));
 	m->cell = calloc(count, sizeof(m->cell[0]));
@@ -296,7 +296,7 @@ int matrix_main(const struct matrix_config *cfg, struct err *err)
 		matrix_block_signals(m);
 		matrix_view_begin(&m->view, &m->run);
 		matrix_loop(m);
-		m->run.duration_ms = (session_now_ns() - m->started_ns) / NS_PER_MS;
+		m->run.duration_ms = (now_get_ns() - m->started_ns) / NS_PER_MS;
 		matrix_view_end(&m->view);
 		if (matrix_write_files(m, err) == 0)
 			status = matrix_status(&m->run);

@@ -8,7 +8,7 @@
  */
 #include "matrix_cell.h"
 
-#include "session.h"
+#include "now.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,7 +103,7 @@ int matrix_cell_start(struct matrix_cell *c, const struct matrix_config *cfg, un
 		      const sigset_t *mask, struct err *err)
 {
 	const char *dir = "";
-	*c = (struct matrix_cell){.report = -1, .started_ns = session_now_ns()};
+	*c = (struct matrix_cell){.report = -1, .started_ns = now_get_ns()};
 	c->output = cell_open_output(&dir);
 	if (c->output < 0)
 		return err_set(err, c->output, "cannot make a file for output in %.200s: %s", dir,
@@ -181,7 +181,7 @@ void matrix_cell_end(struct matrix_cell *c, int wait_status, struct matrix_resul
 	size_t len;
 	bool is_cut;
 	memset(r, 0, sizeof(*r));
-	r->duration_ms = (session_now_ns() - c->started_ns) / NS_PER_MS;
+	r->duration_ms = (now_get_ns() - c->started_ns) / NS_PER_MS;
 	char *report = cell_read_end(c->report, REPORT_MAX, &len, &is_cut);
 	if (report)
 		matrix_report_read(report, len, &r->report);

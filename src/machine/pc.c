@@ -2,6 +2,7 @@
  * The board: which chip sits at which port, address and interrupt. Everything is wired here and
  * nowhere else.
  */
+#include "now.h"
 #include "pc_parts.h"
 #include "profile.h"
 
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <tinyvm/block.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/err.h>
@@ -22,24 +22,6 @@
 #include <tinyvm/net.h>
 #include <tinyvm/pci.h>
 #include <tinyvm/virtio.h>
-
-#define NS_PER_S 1000000000ULL
-
-static uint64_t pc_monotonic_ns(void *ctx)
-{
-	struct timespec ts;
-	(void)ctx;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
-static int64_t pc_realtime_ns(void *ctx)
-{
-	struct timespec ts;
-	(void)ctx;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * (int64_t)NS_PER_S + ts.tv_nsec;
-}
 
 static int pc_entropy(void *ctx, void *buf, size_t len)
 {
@@ -96,7 +78,7 @@ static int pc_add_serial(struct pc *pc, struct err *err)
 static int pc_add_cmos(struct pc *pc, struct clock clock, struct err *err)
 {
 	uint64_t size = gmem_size(pc->gm);
-	uint64_t low = size < GMEM_HOLE_START ? size : GMEM_HOLE_START;
+	uint64_t low = gmem_region(pc->gm, 0)->size;
 	struct cmos_config cfg = {
 		.clock = clock,
 		.ram_below_4g = low,
@@ -376,14 +358,9 @@ static int pc_add_virtio_devices(struct pc *pc, struct err *err)
 	return pc_add_virtio(pc, vd, err);
 }
 
-static struct clock pc_clock(void)
-{
-	return (struct clock){.monotonic_ns = pc_monotonic_ns, .realtime_ns = pc_realtime_ns};
-}
-
 static int pc_add_devices(struct pc *pc, struct err *err)
 {
-	const struct clock clock = pc_clock();
+	const struct clock clock = now_clock();
 	int error = pc->cfg->is_pc ? pc_add_legacy(pc, clock, err) : 0;
 	if (!error)
 		error = pc_add_serial(pc, err);
@@ -473,7 +450,7 @@ int pc_create(struct pc *pc, const struct config *cfg, struct backends *backends
 	if (!error)
 		error = pc_build_tables(pc, err);
 	if (!error && cfg->is_pc)
-		error = pc_add_bios(pc, pc_clock(), err);
+		error = pc_add_bios(pc, now_clock(), err);
 	if (error)
 		pc_destroy(pc);
 	return error;

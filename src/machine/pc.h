@@ -57,12 +57,10 @@ struct backends {
  * struct pc_events - what the board tells the machine, on a vCPU's thread
  * @power: a chip asked for it
  * @ended: as in struct kvm_config
- * @keyboard_drained: the keyboard takes keys again that it refused; its lock is held
  */
 struct pc_events {
 	struct power_sink power;
 	void (*ended)(void *ctx, int kvm_end, const char *sentence);
-	void (*keyboard_drained)(void *ctx);
 	void *ctx;
 };
 

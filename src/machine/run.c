@@ -7,6 +7,7 @@
  * here), and kernels without virtio drivers, as a file or a part of the kernel.
  */
 #include "cmdline.h"
+#include "now.h"
 #include "run_parts.h"
 #include "session.h"
 
@@ -280,7 +281,7 @@ static int run_session(struct run_plan *plan, struct session *session, struct re
 
 int run_main(const struct run_config *cfg, struct err *err)
 {
-	struct report report = {.path = cfg->report, .begin_ns = session_now_ns()};
+	struct report report = {.path = cfg->report, .begin_ns = now_get_ns()};
 	struct run_plan *plan = calloc(1, sizeof(*plan));
 	struct session *session = calloc(1, sizeof(*session));
 	char *kernel = NULL;

@@ -5,6 +5,7 @@
 #include "screen_front.h"
 
 #include "last_screen.h"
+#include "now.h"
 #include "pc.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <tinyvm/config.h>
 #include <tinyvm/err.h>
 #include <tinyvm/evloop.h>
@@ -21,16 +21,6 @@
 #include <tinyvm/screen.h>
 #include <tinyvm/terminal.h>
 #include <tinyvm/tui.h>
-
-#define NS_PER_S 1000000000ULL
-
-static uint64_t screen_front_now_ns(void *ctx)
-{
-	struct timespec ts;
-	(void)ctx;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
 
 static size_t screen_front_room(void *ctx)
 {
@@ -242,7 +232,7 @@ static int screen_front_open(struct front *front, struct chardev **ret_console,
 			     struct chardev **ret_port, struct err *err)
 {
 	struct screen_front *f = (struct screen_front *)front;
-	const struct clock clock = {.monotonic_ns = screen_front_now_ns};
+	const struct clock clock = now_clock();
 	const struct keys_sink sink = {
 		.is_read = pc_is_keyboard_read,
 		.has_room = pc_has_key_room,

@@ -10,6 +10,8 @@
  */
 #include "session.h"
 
+#include "now.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,13 +46,6 @@
 
 #define CTRL_C 0x03
 
-uint64_t session_now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 static void session_wake(struct session *s)
 {
 	eventfd_write(s->wake, 1);
@@ -68,7 +63,7 @@ const struct klog *session_kernel_log(const struct session *s)
 
 static void session_reach(struct session *s, enum session_stage stage)
 {
-	s->at_ns[stage] = session_now_ns();
+	s->at_ns[stage] = now_get_ns();
 	atomic_store(&s->stage, stage);
 }
 
@@ -130,7 +125,7 @@ static void session_check_output(struct session *s, struct session_output *out)
 /* Return: whether somebody asks for the third time in a short while. */
 static bool session_is_urgent(struct session *s)
 {
-	uint64_t now = session_now_ns();
+	uint64_t now = now_get_ns();
 	bool is_urgent = s->interrupts_ns[0] && now - s->interrupts_ns[0] < PATIENCE_NS;
 	s->interrupts_ns[0] = s->interrupts_ns[1];
 	s->interrupts_ns[1] = now;
@@ -211,7 +206,7 @@ static void session_pump_input(struct session *s)
 	/* A terminal may be read by the foreground only. */
 	bool is_away = in->is_open && isatty(STDIN_FILENO) && !tty_is_foreground(STDIN_FILENO);
 	if (is_away)
-		evloop_timer_arm(s->foreground, session_now_ns() + FOREGROUND_CHECK_NS);
+		evloop_timer_arm(s->foreground, now_get_ns() + FOREGROUND_CHECK_NS);
 	if (!in->is_open || in->is_file || in->at < in->len || is_away) {
 		session_stop_input(s);
 	} else if (!in->handle) {
@@ -251,7 +246,7 @@ static void session_begin_grace(struct session *s)
 	if (s->is_grace_begun || !session_has_status(s))
 		return;
 	s->is_grace_begun = true;
-	uint64_t grace_end = session_now_ns() + s->grace_ns;
+	uint64_t grace_end = now_get_ns() + s->grace_ns;
 	bool is_deadline_first = s->deadline_ns && s->deadline_ns < grace_end;
 	session_arm_timer(s, is_deadline_first ? s->deadline_ns : grace_end);
 }
@@ -282,7 +277,7 @@ static void session_timer_ready(void *ctx, uint32_t events)
 		s->is_timeout = true;
 	if (s->is_timeout && is_first && atomic_load(&s->stage) == SESSION_COMMAND) {
 		run_stream_want_kernel_log(s->stream);
-		session_arm_timer(s, session_now_ns() + LAST_WORDS_NS);
+		session_arm_timer(s, now_get_ns() + LAST_WORDS_NS);
 		return;
 	}
 	s->front.end(s->front.machine);
@@ -355,7 +350,7 @@ static void session_bye(void *ctx, const struct run_stamp *stamp)
 {
 	struct session *s = ctx;
 	(void)stamp;
-	s->bye_ns = session_now_ns();
+	s->bye_ns = now_get_ns();
 	s->front.end(s->front.machine);
 }
 

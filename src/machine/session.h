@@ -105,6 +105,4 @@ bool session_has_status(const struct session *s);
 /* The best there is of the kernel's last lines. Context: the machine has stopped. */
 const struct klog *session_kernel_log(const struct session *s);
 
-uint64_t session_now_ns(void);
-
 #endif

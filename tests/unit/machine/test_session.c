@@ -4,6 +4,7 @@
  * Each case runs in a child process with standard streams of its own; it exits with the number of
  * its failed checks.
  */
+#include "now.h"
 #include "session.h"
 #include "test.h"
 
@@ -142,7 +143,7 @@ static void open_session(bool is_tty, uint64_t timeout_ns)
 	if (evloop_create(&w.loop) != 0 ||
 	    evloop_add(w.loop, &w.tick_handle, w.tick, EPOLLIN, tick_ready, NULL, NULL) != 0)
 		_exit(101);
-	session_init(&w.s, is_tty, timeout_ns ? session_now_ns() + timeout_ns : 0, false);
+	session_init(&w.s, is_tty, timeout_ns ? now_get_ns() + timeout_ns : 0, false);
 	w.s.front.loop = w.loop;
 	w.s.front.line = machine_line;
 	w.s.front.end = machine_end;
