@@ -48,6 +48,7 @@ struct machine {
 	int sigfd;
 	struct evloop_fd *sig_handle;
 	struct evloop_timer *timeout;
+	struct evloop_thread share_thread;
 	struct end end;
 };
 
@@ -189,10 +190,13 @@ char *machine_cache_dir(void)
 static int machine_open_shares(struct machine *m, struct err *err)
 {
 	const struct config *cfg = m->cfg;
-	int error = 0;
+	int error = cfg->share_count ? evloop_create(&m->backends.share_loop) : 0;
+	if (error)
+		return err_set(err, error, "cannot make an event loop: %s", strerror(-error));
 	for (unsigned i = 0; i < cfg->share_count && !error; i++) {
 		const struct fs_share_options opt = {
 			.is_readonly = cfg->share[i].is_readonly,
+			.has_own_loop = true,
 			.files_max = fs_share_files_max(cfg->share_count),
 		};
 		error = fs_share_open(&m->backends.share[i], cfg->share[i].path, &opt, err);
@@ -249,6 +253,7 @@ static void machine_close_backends(struct machine *m)
 	netcards_close(b->net);
 	if (b->image)
 		boot_image_close(b->image);
+	evloop_destroy(b->share_loop);
 	evloop_destroy(b->loop);
 	free(m->cmdline);
 }
@@ -324,6 +329,12 @@ static int machine_keep_screen(struct machine *m, struct err *err)
 	return error;
 }
 
+static int machine_start_share_loop(struct machine *m, struct err *err)
+{
+	int error = evloop_thread_start(&m->share_thread, m->backends.share_loop);
+	return error ? err_set(err, error, "cannot start a thread: %s", strerror(-error)) : 0;
+}
+
 /* From power-on to the next end. */
 static int machine_run_once(struct machine *m, struct err *err)
 {
@@ -339,6 +350,8 @@ static int machine_run_once(struct machine *m, struct err *err)
 	if (error)
 		return error;
 	error = pc_load(pc, m->cmdline, err);
+	if (!error && m->backends.share_loop)
+		error = machine_start_share_loop(m, err);
 	if (!error)
 		error = kvm_vm_start(pc->vm, err);
 	/* At least once: a guest that resets at once must not keep signals and keys from us. */
@@ -349,6 +362,7 @@ static int machine_run_once(struct machine *m, struct err *err)
 	}
 
 	kvm_vm_stop(pc->vm);
+	evloop_thread_stop(&m->share_thread);
 	enum end_reason end = end_reason(&m->end);
 	if (end == END_TRIPLE_FAULT || end == END_KVM_FAILED)
 		kvm_vm_dump(pc->vm, -1, machine_log_line, NULL);

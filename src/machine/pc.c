@@ -202,8 +202,9 @@ static int pc_attach_mmio(struct pc *pc, struct pc_virtio *v, unsigned n, struct
 		       virtio_to_device(v->vd), err);
 }
 
-/* Takes @vd over, whatever comes of it. */
-static int pc_add_virtio(struct pc *pc, struct virtio_device *vd, struct err *err)
+/* Takes @vd over, whatever comes of it. Its doorbells ring on @loop. */
+static int pc_add_virtio_on(struct pc *pc, struct virtio_device *vd, struct evloop *loop,
+			    struct err *err)
 {
 	if (pc->virtio_count == BOARD_VIRTIO_MAX) {
 		device_destroy(virtio_to_device(vd));
@@ -217,13 +218,18 @@ static int pc_add_virtio(struct pc *pc, struct virtio_device *vd, struct err *er
 	pc_own(pc, virtio_to_device(vd));
 	v->vd = vd;
 	if (pc->vm) {
-		if (doorbells_create(&v->doorbells, pc->vm, pc->backends->loop) != 0)
+		if (doorbells_create(&v->doorbells, pc->vm, loop) != 0)
 			return pc_no_memory(err);
 		doorbells_bind(v->doorbells, vd);
 		kick = doorbells_sink(v->doorbells);
 	}
 	return pc->cfg->transport == TRANSPORT_PCI ? pc_attach_pci(pc, v, n, kick, err)
 						   : pc_attach_mmio(pc, v, n, kick, err);
+}
+
+static int pc_add_virtio(struct pc *pc, struct virtio_device *vd, struct err *err)
+{
+	return pc_add_virtio_on(pc, vd, pc->backends->loop, err);
 }
 
 static const char *const disk_id[CONFIG_DISK_MAX] = {
@@ -313,10 +319,10 @@ static int pc_add_share(struct pc *pc, unsigned n, struct err *err)
 
 	if (virtio_fs_create(&vd, share_id[n], pc->gm, fs, share->tag, queues) != 0)
 		return pc_no_memory(err);
-	int error = pc_add_virtio(pc, vd, err);
+	int error = pc_add_virtio_on(pc, vd, pc->backends->share_loop, err);
 	if (error)
 		return error;
-	error = fs->ops->attach(fs, pc->backends->loop, virtio_to_device(vd));
+	error = fs->ops->attach(fs, pc->backends->share_loop, virtio_to_device(vd));
 	return error ? err_set(err, error, "%s: %s", share->path, strerror(-error)) : 0;
 }
 

@@ -27,6 +27,7 @@ struct virtio_device;
 
 /**
  * struct backends - what was opened once and survives every reset of the machine
+ * @share_loop: of the shared directories, run by a thread of its own; NULL without any
  * @console: NULL for nobody (--dry-run)
  * @disk:    cfg->disk_count of them; NULLs for --dry-run's look at an image in use
  * @net:     cfg->net_count of them
@@ -38,6 +39,7 @@ struct virtio_device;
  */
 struct backends {
 	struct evloop *loop;
+	struct evloop *share_loop;
 	struct boot_image *image;
 	struct chardev *console;
 	struct block *disk[CONFIG_DISK_MAX];
