@@ -88,6 +88,9 @@ static int run_plan_image(struct run_plan *plan, struct err *err)
 	struct config *cfg = &plan->cfg;
 	struct boot_root root;
 
+	/* Before it is searched, which would only say that nothing was found. */
+	if (access(run->image, R_OK) != 0)
+		return err_set(err, -errno, "--image %.300s: %s", run->image, strerror(errno));
 	cfg->disk[0] = (struct config_disk){.path = run->image, .is_snapshot = true};
 	cfg->disk_count = 1;
 	cfg->tmpdir = run->tmpdir;

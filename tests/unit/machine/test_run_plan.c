@@ -249,6 +249,15 @@ static void test_plan_of_an_image_depends_on_its_filesystem(void)
 	unlink("image");
 }
 
+static void test_plan_of_an_image_that_is_not_there_says_so(void)
+{
+	begin(NULL);
+	run.image = "no-image";
+	CHECK_EQ(run_plan_machine(&plan, &err), -ENOENT);
+	CHECK_STR(err.msg, "--image no-image: No such file or directory");
+	end();
+}
+
 static void test_plan_of_an_image_that_does_not_say_what_its_root_is(void)
 {
 	begin(NULL);
@@ -283,6 +292,7 @@ int main(void)
 		TEST_CASE(test_plan_refuses_what_is_not_there),
 		TEST_CASE(test_plan_of_the_environment),
 		TEST_CASE(test_plan_of_an_image_depends_on_its_filesystem),
+		TEST_CASE(test_plan_of_an_image_that_is_not_there_says_so),
 		TEST_CASE(test_plan_of_an_image_that_does_not_say_what_its_root_is),
 	};
 	make_dirs();
