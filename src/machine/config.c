@@ -91,6 +91,11 @@ static enum config_option_id config_find_letter(char letter)
 	return (enum config_option_id)i;
 }
 
+static const char *config_option_name(unsigned i)
+{
+	return i < OPT_COUNT ? config_options[i].name : NULL;
+}
+
 /* @given: the option as it was written, @len bytes with its dashes; its name begins after them. */
 static int config_unknown(const struct config_parse *p, const char *given, size_t len)
 {
@@ -100,13 +105,13 @@ static int config_unknown(const struct config_parse *p, const char *given, size_
 
 	snprintf(name, sizeof(name), "%.*s", name_len, given + dashes);
 	const char *hint = config_foreign(name);
-	enum config_option_id near = config_nearest(name);
+	const char *near = config_nearest(name, strlen(name), config_option_name);
 	int shown = len < 80 ? (int)len : 80;
 	if (hint)
 		return err_set(p->err, -EINVAL, "unknown option %.*s; %s", shown, given, hint);
-	if (near != OPT_COUNT)
+	if (near)
 		return err_set(p->err, -EINVAL, "unknown option %.*s; did you mean --%s?", shown,
-			       given, config_options[near].name);
+			       given, near);
 	return err_set(p->err, -EINVAL, "unknown option %.*s; tinyvm --help lists the options",
 		       shown, given);
 }

@@ -137,8 +137,14 @@ extern const struct config_net config_net_default;
  */
 const char *config_foreign(const char *name);
 
-/* The id of the option whose name is nearest to @name; OPT_COUNT when none is near. */
-enum config_option_id config_nearest(const char *name);
+/*
+ * Of the names that @option gives, from 0 on until it gives NULL, the one that is nearest to the
+ * @len bytes of @name; NULL when none is near.
+ */
+const char *config_nearest(const char *name, size_t len, const char *(*option)(unsigned i));
+
+/* The long names of the options of `tinyvm run`, for config_nearest(). */
+const char *run_option_name(unsigned i);
 
 /**
  * run_option_words() - how much of a command line is one option of `tinyvm run`

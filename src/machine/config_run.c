@@ -239,8 +239,19 @@ static void run_parse_flag(struct run_parse *p, enum run_option_id id)
 		p->cfg.verbose++;
 }
 
+const char *run_option_name(unsigned i)
+{
+	return i < RUN_OPT_COUNT ? run_options[i].is.name : NULL;
+}
+
 static int run_parse_unknown(const struct run_parse *p, const char *arg)
 {
+	const char *name = arg + 2;
+	const char *near =
+		arg[1] == '-' ? config_nearest(name, strcspn(name, "="), run_option_name) : NULL;
+	if (near)
+		return err_set(p->err, -EINVAL, "run: unknown option %.80s; did you mean --%s?",
+			       arg, near);
 	return err_set(p->err, -EINVAL,
 		       "run: unknown option %.80s; tinyvm run --help lists the options", arg);
 }

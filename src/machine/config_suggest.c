@@ -81,10 +81,9 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
  * How many letters have to be put in, left out, changed or swapped with their neighbour (optimal
  * string alignment). Both at most NAME_MAX_LEN long.
  */
-static unsigned config_distance(const char *a, const char *b)
+static unsigned config_distance(const char *a, size_t a_len, const char *b)
 {
 	unsigned row[3][NAME_MAX_LEN + 1]; /* of the table of distances: two back, last, this */
-	size_t a_len = strlen(a);
 	size_t b_len = strlen(b);
 	unsigned *older = row[0];
 	unsigned *last = row[1];
@@ -110,25 +109,23 @@ static unsigned config_distance(const char *a, const char *b)
 	return last[b_len];
 }
 
-enum config_option_id config_nearest(const char *name)
+const char *config_nearest(const char *name, size_t len, const char *(*option)(unsigned i))
 {
-	size_t len = strlen(name);
-	enum config_option_id nearest = OPT_COUNT;
+	const char *nearest = NULL, *candidate;
 	unsigned nearest_distance = 4;
 
 	if (len < 2 || len > NAME_MAX_LEN)
-		return OPT_COUNT;
-	for (unsigned i = 0; i < OPT_COUNT; i++) {
-		const char *option = config_options[i].name;
-		unsigned distance = config_distance(name, option);
+		return NULL;
+	for (unsigned i = 0; (candidate = option(i)); i++) {
+		unsigned distance = config_distance(name, len, candidate);
 
 		/* The beginning of a name is near it; else a third of it may be wrong. */
-		if (strncmp(name, option, len) == 0)
+		if (strncmp(name, candidate, len) == 0)
 			distance = 1;
-		else if (distance * 3 > strlen(option) + 2)
+		else if (distance * 3 > strlen(candidate) + 2)
 			continue;
 		if (distance < nearest_distance) {
-			nearest = (enum config_option_id)i;
+			nearest = candidate;
 			nearest_distance = distance;
 		}
 	}

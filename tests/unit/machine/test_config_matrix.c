@@ -134,6 +134,10 @@ static void test_config_matrix_bad_lines_are_refused_with_a_sentence(void)
 	CHECK_REFUSED("matrix: unknown option --smp; tinyvm matrix --help and tinyvm run --help "
 		      "list the options",
 		      "--smp", "2", "true");
+	CHECK_REFUSED("matrix: unknown option --jnuit; did you mean --junit?", "--jnuit", "f",
+		      "true");
+	CHECK_REFUSED("matrix: unknown option --time=5; did you mean --timeout?", "--time=5",
+		      "true");
 	CHECK_REFUSED("--cpus has 1 twice; leave one of the two out", "-c", "1,2,1", "true");
 	CHECK_REFUSED("--cpus needs values that are not empty, such as --cpus 1,4", "-c", "1,,2",
 		      "true");

@@ -160,6 +160,9 @@ static void test_config_run_what_makes_no_sense_is_refused_with_a_sentence(void)
 		      "--kernel", "bzImage");
 	CHECK_REFUSED("run: unknown option --disk; tinyvm run --help lists the options", "--disk",
 		      "x", "true");
+	CHECK_REFUSED("run: unknown option --mem=1G; did you mean --memory?", "--mem=1G", "true");
+	CHECK_REFUSED("run: unknown option --rootf; did you mean --rootfs?", "--rootf", "x",
+		      "true");
 	CHECK_REFUSED("run: unknown option -z; tinyvm run --help lists the options", "-z", "true");
 	CHECK_REFUSED("--kernel needs a value, such as --kernel ./bzImage", "--kernel");
 	CHECK_REFUSED("--kernel needs a value, such as --kernel ./bzImage", "--kernel", "--",
