@@ -77,8 +77,6 @@ extern const struct bus_ops i8042_command_bus_ops;
  * @keyboard_irq, @mouse_irq: IRQ 1 and 12, edge
  * @clock, @timer: for the time that a byte takes on the wire; i8042_expired() is to be called with
  *         the device when @timer expires. Not used unless @is_connected
- * @drained: NULL, or told, with the device's lock held, that i8042_key() would succeed again after
- *         it returned false; may call it
  */
 struct i8042_config {
 	struct power_sink power;
@@ -86,8 +84,6 @@ struct i8042_config {
 	struct irq_line keyboard_irq, mouse_irq;
 	struct clock clock;
 	struct timer timer;
-	void (*drained)(void *ctx);
-	void *ctx;
 };
 int i8042_create(struct device **ret_dev, const struct i8042_config *cfg)
 	__attribute__((warn_unused_result));
@@ -100,9 +96,9 @@ void i8042_expired(void *dev);
  *        right); I8042_KEY_PAUSE and I8042_KEY_PRINT are the two with sequences of their own. The
  *        keyboard translates to the set that the guest has chosen
  *
- * Return: false when the keyboard's buffer has no room for it: nothing was taken, drained() will
- * come. Always true while the guest has the keyboard disabled: it is lost, as on a PC.
- * Context (both): the device's lock held.
+ * Return: false when the keyboard's buffer has no room for it: nothing was taken; there may be when
+ * the guest has read more. Always true while the guest has the keyboard disabled: it is lost, as on
+ * a PC. Context (both): the device's lock held.
  */
 #define I8042_KEY_PAUSE 0xe11d
 #define I8042_KEY_PRINT 0xe037

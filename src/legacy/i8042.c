@@ -64,7 +64,6 @@
  * @aside, @is_aside, @is_aside_aux: such a byte that an answer took the place of
  * @ready_ns: when the next byte of a device can have arrived
  * @armed_ns: what the timer is set to
- * @is_refused: a key did not find room
  * @is_kbd_irq, @is_aux_irq: the levels of the wires
  */
 struct i8042 {
@@ -80,7 +79,6 @@ struct i8042 {
 	bool is_aside, is_aside_aux;
 	uint64_t ready_ns;
 	uint64_t armed_ns;
-	bool is_refused;
 	bool is_kbd_irq, is_aux_irq;
 	struct ps2_keyboard keyboard;
 	struct ps2_mouse mouse;
@@ -177,18 +175,12 @@ static void i8042_listen(struct i8042 *k)
 	}
 }
 
-/* What follows from whatever has happened: the next byte, interrupts, room for keys. */
+/* What follows from whatever has happened: interrupts, the next byte. */
 static void i8042_update(struct i8042 *k)
 {
 	i8042_set_irqs(k);
-	if (!k->cfg.is_connected)
-		return;
-	i8042_listen(k);
-	if (k->is_refused && ps2_keyboard_has_room(&k->keyboard)) {
-		k->is_refused = false;
-		if (k->cfg.drained)
-			k->cfg.drained(k->cfg.ctx);
-	}
+	if (k->cfg.is_connected)
+		i8042_listen(k);
 }
 
 void i8042_expired(void *dev)
@@ -361,7 +353,6 @@ bool i8042_key(struct device *dev, uint16_t code, bool is_down)
 	if (!k->cfg.is_connected)
 		return true;
 	bool is_taken = ps2_keyboard_key(&k->keyboard, code, is_down);
-	k->is_refused = !is_taken;
 	if (is_taken)
 		i8042_update(k);
 	return is_taken;

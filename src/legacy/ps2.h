@@ -52,9 +52,6 @@ void ps2_keyboard_state(struct ps2_keyboard *kb, struct state *st);
 /* As i8042_key(). */
 bool ps2_keyboard_key(struct ps2_keyboard *kb, uint16_t code, bool is_down);
 
-/* Any key would be taken (or lost, while the keyboard is disabled). */
-bool ps2_keyboard_has_room(const struct ps2_keyboard *kb);
-
 /* What the controller makes of a byte of set 2 that follows no 0xf0: that of set 1. */
 uint8_t ps2_translate(uint8_t byte);
 

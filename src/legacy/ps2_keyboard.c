@@ -42,15 +42,14 @@ enum {
 #define LED_MASK     0x07
 #define RATE_MASK    0x7f
 
-#define SET1_BREAK  0x80
-#define SET2_BREAK  0xf0
-#define EXTENDED    0xe0
-#define EXTENDED_1  0xe1
-#define LEFT_SHIFT  0x2a
-#define CTRL	    0x1d
-#define NUM_LOCK    0x45
-#define PRINT	    0x37
-#define LONGEST_KEY 8 /* Pause, in set 2 */
+#define SET1_BREAK 0x80
+#define SET2_BREAK 0xf0
+#define EXTENDED   0xe0
+#define EXTENDED_1 0xe1
+#define LEFT_SHIFT 0x2a
+#define CTRL	   0x1d
+#define NUM_LOCK   0x45
+#define PRINT	   0x37
 
 /* The controller's translation of 0x00-0x7f; above, only 0x83 and 0x84 change. */
 static const uint8_t set2_to_set1[128] = {
@@ -144,11 +143,6 @@ bool ps2_keyboard_key(struct ps2_keyboard *kb, uint16_t code, bool is_down)
 	while (s.bytes.len)
 		ps2_queue_push(&kb->keys, ps2_queue_pop(&s.bytes));
 	return true;
-}
-
-bool ps2_keyboard_has_room(const struct ps2_keyboard *kb)
-{
-	return !kb->is_scanning || ps2_queue_room(&kb->keys) >= LONGEST_KEY;
 }
 
 bool ps2_keyboard_has_byte(const struct ps2_keyboard *kb)

@@ -8,15 +8,7 @@ struct i8042_world {
 	struct device *dev;
 	struct fake_clock clock;
 	struct fake_timer timer;
-	unsigned drained;
 };
-
-static void drained(void *ctx)
-{
-	struct i8042_world *w = ctx;
-	w->drained++;
-	i8042_key(w->dev, 0x1c, true);
-}
 
 static void world(void *ctx, uint8_t what)
 {
@@ -62,8 +54,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cfg.timer = fake_timer_wire(&w.timer);
 	cfg.keyboard_irq = fake_irq_line(&irq[0]);
 	cfg.mouse_irq = fake_irq_line(&irq[1]);
-	cfg.drained = drained;
-	cfg.ctx = &w;
 	if (i8042_create(&f.dev, &cfg) != 0)
 		return 0;
 	w.dev = f.dev;
