@@ -22,10 +22,13 @@
 #define BIOS_MOUSE 3  /* INT 74h: call the mouse's handler with what EBDA_MOUSE_PACKET says */
 #define BIOS_RAISE 16 /* and up: INT n - 16 first (1Bh, 05h, 1Ch, 4Ah, 18h ...), then return */
 
-/* The ROM in segment F000h; it begins with room for the tables that C fills in at power-on. */
+/*
+ * The ROM in segment F000h: first, room for the tables that C fills in at power-on; then what is
+ * built.
+ */
 #define BIOS_ROM_SEGMENT 0xf000
 #define BIOS_ROM_TABLES	 0x0000
-#define BIOS_ROM_CODE	 0x8000
+#define BIOS_ROM_CODE	 0xd000
 /* Places that old software knows. */
 #define BIOS_ROM_POST	       0xe05b
 #define BIOS_ROM_INT02	       0xe2c3

@@ -25,6 +25,9 @@ struct block_req;
 #define BIOS_ROM_BASE 0xf0000u
 #define BIOS_ROM_SIZE 0x10000u
 
+/* Its last part, which is there before power-on: all but the tables. */
+#define BIOS_IMAGE_SIZE 0x3000u
+
 /* The service port (spec/bios.h). */
 #define BIOS_PORTS 4
 extern const struct bus_ops bios_bus_ops;
@@ -97,12 +100,18 @@ int bios_create(struct device **ret_dev, const struct bios_config *cfg)
 	__attribute__((warn_unused_result));
 
 /*
- * The ROM's BIOS_ROM_SIZE bytes, page aligned, for the board to put below 4 GiB, and to copy to
- * BIOS_ROM_BASE, where power-on adds tables and fonts: there RAM that guests cannot write.
+ * The ROM's last BIOS_IMAGE_SIZE bytes, page aligned, for the board to put below 4 GiB, and to copy
+ * to the end of the ROM below 1 MiB, where power-on adds tables and fonts: there RAM that guests
+ * cannot write.
  */
 const uint8_t *bios_rom(void);
 
-/* Free places in the keyboard's ring in the BIOS data area: whoever types waits for one. */
+/*
+ * Free places in the keyboard's ring in the BIOS data area: whoever types waits for one. What is
+ * there may have been overwritten, as by a system that needs no BIOS: then nothing keeps a key from
+ * being typed.
+ */
+#define BIOS_KEYBOARD_NO_RING UINT32_MAX
 unsigned bios_keyboard_room(const struct gmem *gm);
 
 #endif

@@ -69,15 +69,11 @@ static void vga_state_piece(struct vga *v, struct state *st, unsigned plane, uin
 
 static void vga_state_memory(struct vga *v, struct state *st)
 {
-	static const uint32_t zeros[PIECE_SIZE];
-
 	if (state_is_loading(st))
 		memset(v->memory, 0, sizeof(v->memory));
 	for (uint32_t at = 0; at < VGA_PLANE_SIZE; at += PIECE_SIZE) {
 		uint32_t used = 0;
-		/* Most of it is zeros, which is found out fast. */
-		bool is_used = memcmp(v->memory + at, zeros, sizeof(zeros)) != 0;
-		for (uint32_t i = 0; is_used && i < PIECE_SIZE; i++)
+		for (uint32_t i = 0; i < PIECE_SIZE; i++)
 			used |= v->memory[at + i];
 		for (unsigned plane = 0; plane < VGA_PLANES; plane++)
 			vga_state_piece(v, st, plane, at, (used >> 8 * plane & 0xff) != 0);

@@ -165,7 +165,7 @@ static int drives_open_pc(struct backends *b, const struct config *cfg, struct e
 {
 	int error = 0;
 	b->bios = bios_rom();
-	b->bios_size = BIOS_ROM_SIZE;
+	b->bios_size = BIOS_IMAGE_SIZE;
 	if (cfg->legacy.bios)
 		error = drives_open_bios(b, cfg->legacy.bios, err);
 	for (unsigned i = 0; i < cfg->floppy_count && !error; i++)

@@ -110,7 +110,8 @@ void bios_bench_start(struct bios_bench *bench)
 	cfg->power = fake_power_sink(&bench->power);
 	bench_add_chips(bench);
 	rc |= bios_create(&bench->dev, cfg);
-	rc |= gmem_write(cfg->gm, BIOS_ROM_BASE, bios_rom(), BIOS_ROM_SIZE);
+	rc |= gmem_write(cfg->gm, BIOS_ROM_BASE + BIOS_ROM_SIZE - BIOS_IMAGE_SIZE, bios_rom(),
+			 BIOS_IMAGE_SIZE);
 	assert(rc == 0);
 	bench_add(bench->pio, BIOS_PORT_BASE, BIOS_PORTS, &bios_bus_ops, bench->dev, bench->dev);
 	bios_bench_call(bench, BIOS_CALL_POST, &f);

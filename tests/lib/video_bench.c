@@ -42,7 +42,8 @@ void video_bench_start(struct video_bench *bench)
 		      &vga_memory_bus_ops, bench->vga, bench->vga, &err);
 	rc |= bus_add(bench->pio, BIOS_PORT_BASE, BIOS_PORT_BASE + BIOS_PORTS - 1, &bios_bus_ops,
 		      bench->bios, bench->bios, &err);
-	rc |= gmem_write(bench->gm, BIOS_ROM_BASE, bios_rom(), BIOS_ROM_SIZE);
+	rc |= gmem_write(bench->gm, BIOS_ROM_BASE + BIOS_ROM_SIZE - BIOS_IMAGE_SIZE, bios_rom(),
+			 BIOS_IMAGE_SIZE);
 	if (rc != 0)
 		abort();
 	bench_out(bench, BIOS_CALL_POST, &f);

@@ -58,18 +58,22 @@ static gpa_t find(const char *id)
 	return 0;
 }
 
+static uint8_t rom_byte(unsigned offset)
+{
+	return bios_rom()[offset - BIOS_ROM_CODE];
+}
+
 WITH_DEVICE(test_rom_has_what_software_looks_for)
 {
-	const uint8_t *rom = bios_rom();
-	CHECK_EQ(rom[0xfff0], 0xea); /* a far jump to F000:E05B */
-	CHECK_EQ(rom[0xfff1] | rom[0xfff2] << 8, 0xe05b);
-	CHECK_EQ(rom[0xfff3] | rom[0xfff4] << 8, 0xf000);
-	CHECK_EQ(memcmp(rom + 0xfff5, "12/31/99", 8), 0);
-	CHECK_EQ(rom[0xfffe], 0xfc);
-	CHECK_EQ(rom[0xff53], 0xcf); /* IRET */
-	CHECK_EQ(rom[0xefc7 + 4], 18);
-	CHECK_EQ(rom[0xe6f5 + 2], 0xfc);
-	CHECK_EQ((uintptr_t)rom % 4096, 0);
+	CHECK_EQ(rom_byte(0xfff0), 0xea); /* a far jump to F000:E05B */
+	CHECK_EQ(rom_byte(0xfff1) | rom_byte(0xfff2) << 8, 0xe05b);
+	CHECK_EQ(rom_byte(0xfff3) | rom_byte(0xfff4) << 8, 0xf000);
+	CHECK_EQ(memcmp(bios_rom() + 0xfff5 - BIOS_ROM_CODE, "12/31/99", 8), 0);
+	CHECK_EQ(rom_byte(0xfffe), 0xfc);
+	CHECK_EQ(rom_byte(0xff53), 0xcf); /* IRET */
+	CHECK_EQ(rom_byte(0xefc7 + 4), 18);
+	CHECK_EQ(rom_byte(0xe6f5 + 2), 0xfc);
+	CHECK_EQ((uintptr_t)bios_rom() % 4096, 0);
 }
 
 WITH_DEVICE(test_power_on_fills_vectors_and_data_area)
