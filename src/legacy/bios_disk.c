@@ -107,7 +107,7 @@ static unsigned bios_disk_transfer(struct bios *b, struct bios_frame *f,
 				   const struct bios_drive *drive, enum bios_io_op op)
 {
 	unsigned count = op == BIOS_IO_FILL ? drive->sectors : bios_low(f->eax);
-	uint64_t offset;
+	uint64_t offset = 0;
 	uint8_t status = bios_disk_locate(drive, f, count, &offset);
 	if (status == DISK_OK && drive->is_readonly && (op == BIOS_IO_WRITE || op == BIOS_IO_FILL))
 		status = DISK_WRITE_PROTECTED;
