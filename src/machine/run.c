@@ -247,6 +247,8 @@ static int run_judge(const struct run_plan *plan, const struct session *s, int m
 	sentence[0] = '\0';
 	if (machine == EXIT_NOT_STARTED) {
 		snprintf(sentence, ERR_MSG_MAX, "%s", err->msg);
+	} else if (session_has_lost_output(s, sentence)) {
+		machine = EXIT_NOT_STARTED; /* the user has been told */
 	} else if (session_has_status(s)) {
 		return run_judge_command(s, machine, sentence);
 	} else if (machine != EXIT_GUEST_OFF) {
@@ -268,12 +270,12 @@ static int run_judge(const struct run_plan *plan, const struct session *s, int m
 static int run_session(struct run_plan *plan, struct session *session, struct report *report,
 		       struct err *err)
 {
-	char sentence[ERR_MSG_MAX];
+	char sentence[ERR_MSG_MAX], lost[ERR_MSG_MAX];
 	bool is_ready = plan->cfg.kernel && run_prepare(plan, err) == 0;
 	int machine =
 		is_ready ? machine_main_front(&plan->cfg, &session->front, err) : EXIT_NOT_STARTED;
 	int status = run_judge(plan, session, machine, sentence, err);
-	if (*sentence && is_ready)
+	if (*sentence && is_ready && !session_has_lost_output(session, lost))
 		run_show_kernel_log(session);
 	return report_write(report, session, status, sentence, err) == 0 ? status
 									 : EXIT_NOT_STARTED;

@@ -100,6 +100,43 @@ static void session_output_ready(void *ctx, uint32_t events)
 	run_stream_resume_output(out->session->stream);
 }
 
+/* That a reader has gone is not worth a word, as elsewhere. */
+static bool session_is_output_lost(const struct session_output *out)
+{
+	int error = atomic_load(&out->error);
+	return error && error != EPIPE;
+}
+
+static void session_describe_lost(const struct session_output *out, char sentence[ERR_MSG_MAX])
+{
+	snprintf(sentence, ERR_MSG_MAX, "cannot write to standard %s: %s",
+		 out->fd == STDOUT_FILENO ? "output" : "error", strerror(atomic_load(&out->error)));
+}
+
+/* Says once why it cannot be written any more. */
+static void session_close_output(struct session_output *out)
+{
+	char sentence[ERR_MSG_MAX];
+	if (out->sink.fd >= 0 && session_is_output_lost(out)) {
+		session_describe_lost(out, sentence);
+		log_error("%s", sentence);
+	}
+	sink_close(&out->sink);
+}
+
+bool session_has_lost_output(const struct session *s, char ret_sentence[ERR_MSG_MAX])
+{
+	if (!session_has_status(s) || s->status.is_signal || s->status.value & 0xff)
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		if (!session_is_output_lost(&s->out[i]))
+			continue;
+		session_describe_lost(&s->out[i], ret_sentence);
+		return true;
+	}
+	return false;
+}
+
 /* As a write to a pipe without readers would end a command here. */
 static void session_check_output(struct session *s, struct session_output *out)
 {
@@ -111,11 +148,7 @@ static void session_check_output(struct session *s, struct session_output *out)
 		atomic_store(&out->error, -error);
 	if (!atomic_load(&out->error) || out->sink.fd < 0)
 		return;
-	if (atomic_load(&out->error) != EPIPE)
-		log_error("cannot write to standard %s: %s",
-			  out->fd == STDOUT_FILENO ? "output" : "error",
-			  strerror(atomic_load(&out->error)));
-	sink_close(&out->sink);
+	session_close_output(out);
 	run_stream_signal(s->stream, SIGPIPE);
 	run_stream_resume_output(s->stream);
 }
@@ -479,7 +512,7 @@ static void session_close(struct front *front)
 	evloop_timer_destroy(s->foreground);
 	for (unsigned i = 0; i < 2; i++) {
 		evloop_remove(s->out[i].handle);
-		sink_close(&s->out[i].sink);
+		session_close_output(&s->out[i]);
 	}
 	for (unsigned i = 0; i < 3; i++)
 		if (fds[i] >= 0)

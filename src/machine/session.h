@@ -102,6 +102,12 @@ void session_init(struct session *s, bool is_tty, uint64_t deadline_ns, bool is_
 /* Whether there is a status, and nothing that came before it ended the session. */
 bool session_has_status(const struct session *s);
 
+/*
+ * Whether the command ended with 0, but what it printed could not all be written: then it did not
+ * succeed. @ret_sentence: why.
+ */
+bool session_has_lost_output(const struct session *s, char ret_sentence[ERR_MSG_MAX]);
+
 /* The best there is of the kernel's last lines. Context: the machine has stopped. */
 const struct klog *session_kernel_log(const struct session *s);
 

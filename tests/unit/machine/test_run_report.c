@@ -95,6 +95,8 @@ static void test_report_names_each_end(void)
 {
 	session_is(SESSION_ENDED);
 	CHECK(strstr(written(120, ""), "\"verdict\": \"exit\"")); /* the command's own 120 */
+	atomic_store(&s.out[0].error, ENOSPC);
+	CHECK(strstr(written(EXIT_NOT_STARTED, "x"), "\"verdict\": \"output lost\""));
 	s.status.is_signal = 1;
 	CHECK(strstr(written(137, ""), "\"verdict\": \"signal\""));
 	s.is_timeout = true; /* it ended, but too late */

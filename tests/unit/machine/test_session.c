@@ -134,11 +134,10 @@ static void become_piped(void)
 	w.out[1] = ends[2][0];
 }
 
-static void open_session(bool is_tty, uint64_t timeout_ns)
+static void open_session_on_streams(bool is_tty, uint64_t timeout_ns)
 {
 	static const struct device_ops ops = {.type = "test"};
 	struct err err;
-	become_piped();
 	w.tick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (evloop_create(&w.loop) != 0 ||
 	    evloop_add(w.loop, &w.tick_handle, w.tick, EPOLLIN, tick_ready, NULL, NULL) != 0)
@@ -152,6 +151,12 @@ static void open_session(bool is_tty, uint64_t timeout_ns)
 		_exit(102);
 	device_init(&w.dev, &ops, "test");
 	chardev_attach(w.port, &port_client, NULL, &w.dev);
+}
+
+static void open_session(bool is_tty, uint64_t timeout_ns)
+{
+	become_piped();
+	open_session_on_streams(is_tty, timeout_ns);
 }
 
 static void close_session(void)
@@ -299,6 +304,63 @@ static void a_reader_that_went_away_is_a_broken_pipe(void)
 	says(RUN_STDERR, "still", 5);
 	CHECK(reads(w.out[1], "still"));
 	close_session();
+}
+
+static void open_session_on_a_full_disk(void)
+{
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	become_piped();
+	dup2(full, STDOUT_FILENO);
+	close(full);
+	open_session_on_streams(false, 0);
+}
+
+/* Also when the machine ends before the loop has come to it. */
+static void output_that_cannot_be_written_is_no_success(void)
+{
+	struct run_stamp stamp = {2};
+	char why[ERR_MSG_MAX] = "";
+	open_session_on_a_full_disk();
+	starts();
+	says(RUN_STDOUT, "x", 1);
+	CHECK(!session_has_lost_output(&w.s, why));
+	says_status(0);
+	says(RUN_BYE, &stamp, sizeof(stamp));
+	CHECK(session_has_lost_output(&w.s, why));
+	CHECK_STR(why, "cannot write to standard output: No space left on device");
+	w.s.status.value = 3;
+	CHECK(!session_has_lost_output(&w.s, why)); /* the command's own word */
+	close_session();
+	CHECK(reads(w.out[1],
+		    "tinyvm: cannot write to standard output: No space left on device\n"));
+}
+
+static void output_that_cannot_be_written_ends_the_command(void)
+{
+	uint32_t signo = 0;
+	open_session_on_a_full_disk();
+	starts();
+	says(RUN_STDOUT, "x", 1);
+	CHECK(UNTIL(sent(RUN_SIGNAL, &signo) == 1));
+	CHECK_EQ(signo, SIGPIPE);
+	close_session();
+	CHECK(reads(w.out[1], /* once */
+		    "tinyvm: cannot write to standard output: No space left on device\n"));
+}
+
+static void output_that_nobody_reads_is_none_that_is_lost(void)
+{
+	char why[ERR_MSG_MAX] = "";
+	signal(SIGPIPE, SIG_IGN);
+	open_session(false, 0);
+	starts();
+	close(w.out[0]);
+	says(RUN_STDOUT, "x", 1);
+	says_status(0);
+	CHECK(!session_has_lost_output(&w.s, why));
+	close_session();
+	close(STDERR_FILENO);
+	CHECK(reads(w.out[1], ""));
 }
 
 static void the_time_is_up_before_there_is_a_command(void)
@@ -464,6 +526,9 @@ IN_CHILD(streams_and_status_reach_the_user)
 IN_CHILD(input_and_its_end_reach_the_guest)
 IN_CHILD(output_waits_for_a_slow_reader)
 IN_CHILD(a_reader_that_went_away_is_a_broken_pipe)
+IN_CHILD(output_that_cannot_be_written_is_no_success)
+IN_CHILD(output_that_cannot_be_written_ends_the_command)
+IN_CHILD(output_that_nobody_reads_is_none_that_is_lost)
 IN_CHILD(the_time_is_up_before_there_is_a_command)
 IN_CHILD(the_time_is_up_and_the_kernel_has_last_words)
 IN_CHILD(the_time_is_up_and_the_guest_is_silent)
@@ -482,6 +547,9 @@ int main(void)
 		TEST_CASE(test_session_input_and_its_end_reach_the_guest),
 		TEST_CASE(test_session_output_waits_for_a_slow_reader),
 		TEST_CASE(test_session_a_reader_that_went_away_is_a_broken_pipe),
+		TEST_CASE(test_session_output_that_cannot_be_written_is_no_success),
+		TEST_CASE(test_session_output_that_cannot_be_written_ends_the_command),
+		TEST_CASE(test_session_output_that_nobody_reads_is_none_that_is_lost),
 		TEST_CASE(test_session_the_time_is_up_before_there_is_a_command),
 		TEST_CASE(test_session_the_time_is_up_and_the_kernel_has_last_words),
 		TEST_CASE(test_session_the_time_is_up_and_the_guest_is_silent),
