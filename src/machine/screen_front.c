@@ -211,7 +211,10 @@ static void screen_front_stopped(struct front *front)
 	f->last = last;
 }
 
-/* A step that failed is what the user wants to hear of first. */
+/*
+ * A step that was not done is told of, unless a signal has cut it short; but of a machine that came
+ * to a bad end the step is only what saw it first.
+ */
 static int screen_front_judge(struct front *front, int status)
 {
 	struct screen_front *f = (struct screen_front *)front;
@@ -219,7 +222,8 @@ static int screen_front_judge(struct front *front, int status)
 		return status;
 	if (f->outcome != SCRIPT_DONE && status < EXIT_SIGNAL_BASE) {
 		script_tell(f->script, stderr);
-		status = EXIT_STEP_FAILED;
+		if (status == EXIT_GUEST_OFF)
+			status = EXIT_STEP_FAILED;
 	}
 	script_destroy(f->script);
 	free(f->last);
