@@ -15,6 +15,16 @@ bool last_screen_is_wanted(const struct config_legacy *legacy)
 	return legacy->screen_text || legacy->screenshot;
 }
 
+int last_screen_check(const struct config_legacy *legacy, struct err *err)
+{
+	int error = 0;
+	if (legacy->screen_text)
+		error = result_file_check("screen-text", legacy->screen_text, err);
+	if (!error && legacy->screenshot)
+		error = result_file_check("screenshot", legacy->screenshot, err);
+	return error;
+}
+
 static void last_screen_put(FILE *out, const void *ctx)
 {
 	fputs(ctx, out);
@@ -55,10 +65,10 @@ int last_screen_write_picture(const char *path, const struct screen *screen, str
 int last_screen_write(const struct config_legacy *legacy, const struct screen *screen,
 		      struct err *err)
 {
-	int error = 0;
+	int error = 0, second = 0;
 	if (legacy->screen_text)
 		error = last_screen_write_text(legacy->screen_text, screen, err);
-	if (!error && legacy->screenshot)
-		error = last_screen_write_picture(legacy->screenshot, screen, err);
-	return error;
+	if (legacy->screenshot)
+		second = last_screen_write_picture(legacy->screenshot, screen, error ? NULL : err);
+	return error ? error : second;
 }

@@ -38,6 +38,7 @@
  * struct machine - a run
  * @front: who stands where the terminal would, NULL for nobody
  * @end: why it ends
+ * @screen_err: why the last screen could not be kept, its code 0 when it could
  */
 struct machine {
 	const struct config *cfg;
@@ -50,6 +51,7 @@ struct machine {
 	struct evloop_timer *timeout;
 	struct evloop_thread share_thread;
 	struct end end;
+	struct err screen_err;
 };
 
 static void machine_set_end(struct machine *m, enum end_reason reason)
@@ -316,17 +318,33 @@ static void machine_log_stray(void *arg, uint64_t addr, uint64_t count)
 }
 
 /* The last one counts: a machine that is reset writes it again. */
-static int machine_keep_screen(struct machine *m, struct err *err)
+static void machine_keep_screen(struct machine *m)
 {
-	if (!last_screen_is_wanted(&m->cfg->legacy))
-		return 0;
+	struct err *err = &m->screen_err;
+	if (!m->cfg->is_pc || !last_screen_is_wanted(&m->cfg->legacy))
+		return;
 	struct screen *screen = calloc(1, sizeof(*screen));
-	if (!screen)
-		return err_set(err, -ENOMEM, "not enough host memory for the screen's picture");
+	if (!screen) {
+		err_set(err, -ENOMEM, "not enough host memory for the screen's picture");
+		return;
+	}
 	pc_take_screen(&m->pc, screen);
-	int error = last_screen_write(&m->cfg->legacy, screen, err);
+	if (last_screen_write(&m->cfg->legacy, screen, err) == 0)
+		err->code = 0;
 	free(screen);
-	return error;
+}
+
+/* A screen that was not kept fails a run that went well; else it is only told. */
+static int machine_judge_screen(struct machine *m, int status, struct err *err)
+{
+	if (!m->screen_err.code)
+		return status;
+	if (status == EXIT_GUEST_OFF) {
+		*err = m->screen_err;
+		return EXIT_NOT_STARTED;
+	}
+	log_error("%s", m->screen_err.msg);
+	return status;
 }
 
 static int machine_start_share_loop(struct machine *m, struct err *err)
@@ -371,8 +389,8 @@ static int machine_run_once(struct machine *m, struct err *err)
 	bool is_again = end == END_RESET && m->cfg->is_reboot_allowed;
 	if (!error && !is_again && m->front && m->front->ops->stopped)
 		m->front->ops->stopped(m->front);
-	if (!error && m->cfg->is_pc)
-		error = machine_keep_screen(m, err);
+	if (!error)
+		machine_keep_screen(m);
 	pc_destroy(pc);
 	return error;
 }
@@ -463,7 +481,9 @@ static int machine_run(struct machine *m, struct err *err)
 		return EXIT_NOT_STARTED;
 	machine_tell_end(m);
 	int status = machine_exit_code(&m->end);
-	return m->front && m->front->ops->judge ? m->front->ops->judge(m->front, status) : status;
+	if (m->front && m->front->ops->judge)
+		status = m->front->ops->judge(m->front, status);
+	return machine_judge_screen(m, status, err);
 }
 
 int machine_main_front(const struct config *cfg, struct front *front, struct err *err)

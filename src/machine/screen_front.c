@@ -244,7 +244,10 @@ static int screen_front_open(struct front *front, struct chardev **ret_console,
 		.ctx = front->pc,
 	};
 	(void)ret_port;
-	int error = evloop_timer_create(front->loop, &f->key_timer);
+	int error = last_screen_check(&f->cfg->legacy, err);
+	if (error)
+		return error;
+	error = evloop_timer_create(front->loop, &f->key_timer);
 	if (error)
 		return err_set(err, error, "cannot make a timer: %s", strerror(-error));
 	evloop_timer_bind(f->key_timer, keys_expired, &f->keys, NULL);
