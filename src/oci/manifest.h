@@ -2,11 +2,11 @@
 #ifndef OCI_MANIFEST_H
 #define OCI_MANIFEST_H
 
-#include "json.h"
 #include "sha256.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <tinyvm/json.h>
 
 struct err;
 struct store;

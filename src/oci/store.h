@@ -2,11 +2,11 @@
 #ifndef OCI_STORE_H
 #define OCI_STORE_H
 
-#include "json.h"
 #include "sha256.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <tinyvm/json.h>
 
 struct err;
 struct store;

@@ -36,7 +36,7 @@ static void test_matrix_report_is_read(void)
 	CHECK(read_text(whole_report));
 	CHECK_STR(report.verdict, "exit");
 	CHECK_EQ(report.status, 3);
-	CHECK_STR(report.cause, "a \"b\" \\ c?");
+	CHECK_STR(report.cause, "a \"b\" \\ c\033"); /* escaped where it is shown */
 	CHECK_STR(report.release, "6.1.0");
 	CHECK_EQ(report.memory_peak_kib, 900);
 	CHECK(report.is_begun);
@@ -48,15 +48,21 @@ static void test_matrix_report_is_read(void)
 static void test_matrix_report_that_is_not_finished_is_none(void)
 {
 	char text[sizeof(whole_report)];
-	for (size_t len = 0; len < sizeof(whole_report) - 1; len++) {
+	for (size_t len = 0; len < sizeof(whole_report) - 2; len++) { /* the last is a line feed */
 		memcpy(text, whole_report, len);
 		CHECK(!matrix_report_read(text, len, &report));
 		CHECK_STR(report.verdict, "");
 	}
 	CHECK(!read_text("{\"verdict\": \"unfinished\"}\n"));
-	CHECK(!read_text("\n  \"verdict\": \"x\n}\n"));
-	CHECK(!read_text("\n  \"verdict\": \"x\\\n}\n"));
-	CHECK(!read_text("\n  \"verdict\": \"x\\u00\n}\n"));
+	CHECK(!read_text("[]"));
+	CHECK(!read_text(
+		"{\"verdict\": \"exit\", \"exit\": -1, \"cause\": \"\", \"kernel\": \"\"}"));
+	CHECK(!read_text(
+		"{\"verdict\": \"exit\", \"exit\": 256, \"cause\": \"\", \"kernel\": \"\"}"));
+	CHECK(!read_text("{\"verdict\": 1, \"exit\": 0, \"cause\": \"\", \"kernel\": \"\"}"));
+	CHECK(read_text(
+		"{\"verdict\": \"kvm\", \"exit\": 122, \"cause\": \"\", \"kernel\": \"\"}"));
+	CHECK(!report.is_begun);
 }
 
 static struct matrix_result result;
@@ -97,6 +103,7 @@ static void test_matrix_what_never_came_to_the_command_is_no_failure_of_it(void)
 	CHECK_EQ(judge("kvm", 122, true, NULL), MATRIX_ERROR);
 	CHECK_EQ(judge("not started", 125, false, NULL), MATRIX_ERROR);
 	CHECK_STR(result.cause, "it is so");
+	CHECK_EQ(judge("output lost", 125, true, NULL), MATRIX_ERROR);
 	CHECK_EQ(judge("interrupted", 143, true, NULL), MATRIX_ERROR);
 }
 

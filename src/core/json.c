@@ -3,11 +3,10 @@
  * them. Size, number of values and depth have limits. Left out on purpose: fractions and negative
  * numbers, which are checked but not converted, and a check of UTF-8.
  */
-#include "json.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tinyvm/json.h>
 
 /**
  * struct json - a document

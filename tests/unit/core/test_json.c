@@ -1,8 +1,8 @@
 /* json_parse(): what the grammar has, and what it has not. */
-#include "json.h"
+#include "shortage.h"
 #include "test.h"
 
-#include "shortage.h"
+#include <tinyvm/json.h>
 
 /* An allocation of just the size, so that ASan sees a step too far. */
 static int parse(struct json **ret, const char *text, size_t len)

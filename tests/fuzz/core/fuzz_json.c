@@ -1,8 +1,7 @@
 /* Any bytes as JSON: what is parsed is looked at whole. */
-#include "json.h"
-
 #include <stdlib.h>
 #include <string.h>
+#include <tinyvm/json.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

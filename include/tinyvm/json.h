@@ -1,6 +1,6 @@
-/* Small JSON documents, such as describe a container image. */
-#ifndef OCI_JSON_H
-#define OCI_JSON_H
+/* Small JSON documents, such as describe a container image or a run. */
+#ifndef TINYVM_JSON_H
+#define TINYVM_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
