@@ -277,8 +277,13 @@ static int run_session(struct run_plan *plan, struct session *session, struct re
 	int status = run_judge(plan, session, machine, sentence, err);
 	if (*sentence && is_ready && !session_has_lost_output(session, lost))
 		run_show_kernel_log(session);
-	return report_write(report, session, status, sentence, err) == 0 ? status
-									 : EXIT_NOT_STARTED;
+	struct err unwritten = {0};
+	if (report_write(report, session, status, sentence, &unwritten) == 0)
+		return status;
+	if (err->msg[0])
+		log_error("%s", err->msg); /* both count */
+	*err = unwritten;
+	return EXIT_NOT_STARTED;
 }
 
 int run_main(const struct run_config *cfg, struct err *err)

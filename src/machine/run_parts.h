@@ -95,13 +95,13 @@ bool run_net_next_dns(FILE *in, const struct run_net *net, char ret_dns[RUN_NET_
  * struct report - the file for the result
  * @path:     NULL for none
  * @begin_ns: when it all began
- * @out:      while it is open
+ * @fd:       from report_open() to report_write()
  * @is_file:  it can be written anew
  */
 struct report {
 	const char *path;
 	uint64_t begin_ns;
-	FILE *out;
+	int fd;
 	bool is_file;
 };
 

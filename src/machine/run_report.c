@@ -1,20 +1,24 @@
 /*
  * The result of a `tinyvm run` as JSON (RFC 8259), for programs. What the file holds is valid at
- * any time, however the process ends.
+ * any time, however the process ends, and when the disk is full; it is written in place, as it may
+ * be one without a name.
  */
 #include "escape.h"
 #include "run_parts.h"
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <tinyvm/err.h>
 #include <unistd.h>
 
-#define NS_PER_MS 1000000u
+#define NS_PER_MS  1000000u
+#define UNFINISHED "{\"verdict\": \"unfinished\"}\n"
 
 static void report_string(FILE *out, const char *text)
 {
@@ -103,34 +107,54 @@ static int report_fail(const struct report *r, int error, struct err *err)
 	return err_set(err, error, "--report %.300s: %s", r->path, strerror(-error));
 }
 
+/* In the place of what a file has had, in one piece where that can be. Return: 0 or -errno. */
+static int report_replace(const struct report *r, const char *text, size_t len)
+{
+	if (r->is_file && lseek(r->fd, 0, SEEK_SET) < 0)
+		return -errno;
+	for (size_t done = 0; done < len;) {
+		ssize_t n = write(r->fd, text + done, len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return r->is_file && ftruncate(r->fd, (off_t)len) != 0 ? -errno : 0;
+}
+
 int report_open(struct report *r, struct err *err)
 {
 	struct stat st;
 	if (!r->path)
 		return 0;
-	r->out = fopen(r->path, "we");
-	if (!r->out)
+	r->fd = open(r->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	if (r->fd < 0)
 		return report_fail(r, -errno, err);
-	r->is_file = fstat(fileno(r->out), &st) == 0 && S_ISREG(st.st_mode);
-	if (!r->is_file)
+	r->is_file = fstat(r->fd, &st) == 0 && S_ISREG(st.st_mode);
+	int error = r->is_file ? report_replace(r, UNFINISHED, strlen(UNFINISHED)) : 0;
+	if (!error)
 		return 0;
-	fputs("{\"verdict\": \"unfinished\"}\n", r->out);
-	return fflush(r->out) == 0 ? 0 : report_fail(r, -errno, err);
+	close(r->fd);
+	return report_fail(r, error, err);
 }
 
 int report_write(struct report *r, const struct session *s, int status, const char *cause,
 		 struct err *err)
 {
-	if (!r->out)
+	char *text = NULL;
+	size_t len = 0;
+	if (!r->path)
 		return 0;
-	if (r->is_file)
-		rewind(r->out);
-	report_put(r->out, r, s, status, cause);
-	bool is_written = fflush(r->out) == 0 && !ferror(r->out) &&
-			  (!r->is_file || ftruncate(fileno(r->out), ftello(r->out)) == 0);
-	int error = is_written ? 0 : -errno;
-	if (fclose(r->out) != 0 && !error)
+	FILE *out = open_memstream(&text, &len);
+	if (out)
+		report_put(out, r, s, status, cause);
+	int error = out && fclose(out) == 0 ? report_replace(r, text, len) : -ENOMEM;
+	/* A piece of it would be worse than nothing, and this much there was room for. */
+	if (error && r->is_file)
+		(void)!report_replace(r, UNFINISHED, strlen(UNFINISHED));
+	if (close(r->fd) != 0 && !error)
 		error = -errno;
-	r->out = NULL;
+	free(text);
 	return error ? report_fail(r, error, err) : 0;
 }

@@ -6,6 +6,7 @@ printf hello >no-image
 mkdir -p layout/blobs/sha256 plain
 echo '{"imageLayoutVersion":"1.0.0"}' >layout/oci-layout
 refused '--rootfs nothing: No such file' "${run[@]}" --rootfs nothing -- true
+refused '--image nothing: No such file' "${run[@]}" --image nothing -- true
 refused '--rootfs no-image: it is neither a directory nor a tarball' "${run[@]}" --rootfs no-image true
 refused '--rootfs layout: it is no container image: it has neither' "${run[@]}" --rootfs layout true
 echo '{' >layout/index.json

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <tinyvm/machine.h>
 #include <unistd.h>
 
@@ -48,7 +50,7 @@ static const char *written(int status, const char *cause)
 {
 	struct err err;
 	struct report r = opened();
-	if (report_write(&r, &s, status, cause, &err) != 0 || r.out)
+	if (report_write(&r, &s, status, cause, &err) != 0)
 		abort();
 	content();
 	unlink(path);
@@ -137,6 +139,24 @@ static void test_report_is_valid_before_the_end(void)
 	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
 }
 
+/* What a disk without room for it leaves is neither nothing nor a piece of it. */
+static void test_report_that_has_no_room_stays_unfinished(void)
+{
+	struct err err;
+	struct report r = opened();
+	struct rlimit limit, small;
+	session_is(SESSION_BOOTING);
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = (struct rlimit){.rlim_cur = 100, .rlim_max = limit.rlim_max};
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+	CHECK_EQ(report_write(&r, &s, EXIT_NOT_STARTED, "", &err), -EFBIG);
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	CHECK_STR(content(), "{\"verdict\": \"unfinished\"}\n");
+	unlink(path);
+	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+}
+
 static void test_report_to_a_pipe_is_written_once(void)
 {
 	struct err err;
@@ -179,6 +199,7 @@ int main(void)
 		TEST_CASE(test_report_names_each_end),
 		TEST_CASE(test_report_strings_are_json_whatever_is_in_them),
 		TEST_CASE(test_report_is_valid_before_the_end),
+		TEST_CASE(test_report_that_has_no_room_stays_unfinished),
 		TEST_CASE(test_report_to_a_pipe_is_written_once),
 		TEST_CASE(test_report_that_cannot_be_written_is_an_error),
 	};
