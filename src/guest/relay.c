@@ -306,9 +306,11 @@ static void relay_turn(struct relay *r)
 void relay_run(struct guest *g, struct command *command)
 {
 	struct relay r = {.g = g, .command = command, .available_kib = UINT64_MAX};
-	struct sys_sigset child = {{0}};
+	struct sys_sigset child = {{0}}, blocked = {{0}};
 	child.bits[0] = 1ul << (SIGCHLD - 1);
-	sys_sigprocmask(SIG_BLOCK, &child);
+	/* A command that closes its input would end whoever is not process 1 (boot.c). */
+	blocked.bits[0] = child.bits[0] | 1ul << (SIGPIPE - 1);
+	sys_sigprocmask(SIG_BLOCK, &blocked);
 	long rc = sys_signalfd(&child);
 	if (rc < 0)
 		guest_fail(g, "the kernel has no signalfd");

@@ -265,6 +265,7 @@ static inline long sys_sync(void)
 #define SIGINT	     2
 #define SIGQUIT	     3
 #define SIGKILL	     9
+#define SIGPIPE	     13
 #define SIGCHLD	     17
 #define SIGTSTP	     20
 #define SIG_MAX	     64
