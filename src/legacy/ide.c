@@ -117,9 +117,12 @@ static void ide_write_control(struct ide_channel *c, uint8_t value)
 	ide_drive_irq(c);
 }
 
+/* What one of the drives was at is over: it would go on with the other's disk. */
 static void ide_diagnose(struct ide_channel *c)
 {
 	ide_sign_both(c);
+	c->phase = IDE_IDLE;
+	c->is_dma = false;
 	c->device = 0;
 	ide_raise(c);
 }
@@ -217,6 +220,7 @@ static void ide_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 {
 	struct ide_channel *c = ctx;
 	uint8_t byte = (uint8_t)value;
+	c->control &= (uint8_t)~IDE_HOB;
 	if (off == REG_DATA) {
 		ide_write_data(c, size, value);
 		return;
@@ -227,7 +231,6 @@ static void ide_write(void *ctx, uint64_t off, unsigned size, uint64_t value)
 	}
 	if (c->phase == IDE_WAITING)
 		return; /* busy */
-	c->control &= (uint8_t)~IDE_HOB;
 	switch (off) {
 	case REG_ERROR:
 		IDE_WRITE_BOTH(c, feature, byte);
@@ -377,11 +380,18 @@ static bool ide_channel_is_sound(const struct ide_channel *c, uint8_t phase)
 	const struct ide_unit *u = &c->unit[c->device & IDE_DEV1 ? 1 : 0];
 	return phase <= IDE_DMA_READY && c->at <= c->turn_end && c->turn_end <= c->len &&
 	       c->len <= IDE_BUFFER && c->per_turn <= IDE_MULTIPLE_MAX && c->limit <= IDE_BUFFER &&
-	       (phase == IDE_IDLE || ide_is_there(u)) &&
+	       (phase == IDE_IDLE || ide_is_there(u)) && (phase != IDE_DMA_READY || c->is_dma) &&
 	       (phase != IDE_COMMAND || (c->at < IDE_PACKET && c->len == IDE_PACKET)) &&
 	       ((phase != IDE_DATA_IN && phase != IDE_DATA_OUT) || c->at < c->turn_end) &&
 	       (phase != IDE_DATA_OUT || (c->per_turn > 0 && c->left >= c->turn_end / IDE_SECTOR &&
 					  c->turn_end && c->turn_end % IDE_SECTOR == 0));
+}
+
+/* Whether what is in the buffer is still to be moved. */
+static bool ide_channel_has_data(const struct ide_channel *c, uint8_t phase)
+{
+	return phase == IDE_DATA_IN || phase == IDE_DATA_OUT ||
+	       (phase == IDE_DMA_READY && !c->left);
 }
 
 static void ide_channel_state(struct ide_channel *c, struct state *st)
@@ -408,16 +418,15 @@ static void ide_channel_state(struct ide_channel *c, struct state *st)
 	state_u8(st, "BMICX", &c->bm_command);
 	state_u8(st, "BMISX", &c->bm_status);
 	state_u32(st, "BMIDTPX", &c->bm_table);
-	bool has_data = phase == IDE_DATA_IN || phase == IDE_DATA_OUT;
-	size_t len = has_data ? c->len : 0;
+	size_t len = ide_channel_has_data(c, phase) ? c->len : 0;
 	state_blob(st, "buffer", c->buf, &len, sizeof(c->buf));
 	if (!state_is_loading(st))
 		return;
-	has_data = phase == IDE_DATA_IN || phase == IDE_DATA_OUT;
+	size_t want = ide_channel_has_data(c, phase) ? c->len : 0;
 	c->device &= IDE_DEV1 | IDE_LBA | 0x0f;
 	c->bm_command &= IDE_BM_START | IDE_BM_TO_MEMORY;
 	c->bm_table &= ~3u;
-	if (state_error(st) || !ide_channel_is_sound(c, phase) || len != (has_data ? c->len : 0)) {
+	if (state_error(st) || !ide_channel_is_sound(c, phase) || len != want) {
 		ide_power_on(c);
 		state_fail(st, "a transfer that cannot be");
 		return;

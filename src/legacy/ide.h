@@ -94,7 +94,8 @@ struct ide_prd {
  * struct ide_channel - one cable
  * @device, @control: the registers that both drives share
  * @command: being carried out
- * @lba:     of the next sector (block) to be moved; @left: how many are still to be moved
+ * @lba:     of the next sector (block) to be moved; @left: how many are still to be moved. 0 in
+ *           IDE_DMA_READY: what goes by the bus master are the @len bytes in @buf
  * @per_turn: sectors between two interrupts of a PIO transfer
  * @buf:     the guest reads or fills @at to @turn_end; @len bytes are in it
  * @limit:   packet commands: bytes between two interrupts
@@ -182,7 +183,7 @@ void ide_transfer_start(struct ide_channel *c);
 /* The guest has had, or has given, the bytes up to @turn_end. */
 void ide_transfer_turn(struct ide_channel *c);
 
-/* @len bytes in @buf for the guest, and then the command is over. */
+/* @len bytes in @buf for the guest, by either way, and then the command is over. */
 void ide_transfer_buffer(struct ide_channel *c, uint32_t len);
 
 /* A request without data, then the command is over. */

@@ -173,9 +173,13 @@ static void ata_set_multiple(struct ide_channel *c)
 static void ata_set_geometry(struct ide_channel *c)
 {
 	struct ide_unit *u = ide_selected(c);
+	if (!u->count[0]) {
+		ide_finish(c, IDE_ABRT);
+		return;
+	}
 	u->heads = (uint8_t)((c->device & 0x0f) + 1);
 	u->sectors = u->count[0];
-	ide_finish(c, u->sectors ? 0 : IDE_ABRT);
+	ide_finish(c, 0);
 }
 
 static void ata_set_features(struct ide_channel *c)
@@ -349,6 +353,12 @@ static void ata_disk_command(struct ide_channel *c, uint8_t command)
 	case 0xe7:
 	case 0xea:
 		ide_transfer_flush(c);
+		break;
+	case 0xe2: /* STANDBY, IDLE, with a time that never comes */
+	case 0xe3:
+	case 0x96:
+	case 0x97:
+		ide_finish(c, 0);
 		break;
 	case 0xf8:
 	case 0x27:

@@ -76,20 +76,10 @@ static void atapi_answer(struct ide_channel *c, uint32_t len, uint32_t wants)
 {
 	if (len > wants)
 		len = wants;
-	if (!len) {
-		atapi_end(c, false);
-	} else if (!c->is_dma) {
+	if (len)
 		ide_transfer_buffer(c, len);
-	} else if (!ide_bm_is_started(c)) {
-		/* The driver starts the bus master before the packet (8038i, 3.1). */
-		ide_bm_finish(c, true);
-		ide_atapi_fail(c, 0xb, CODE_FIELD);
-	} else {
-		ide_bm_rewind(c);
-		bool is_good = ide_bm_copy(c, len);
-		ide_bm_finish(c, !is_good);
-		atapi_end(c, !is_good);
-	}
+	else
+		atapi_end(c, false);
 }
 
 void ide_atapi_packet(struct ide_channel *c)
@@ -312,7 +302,12 @@ static void atapi_subchannel(struct ide_channel *c)
 void ide_atapi_run(struct ide_channel *c)
 {
 	const uint8_t *p = c->packet;
+	struct ide_unit *u = ide_selected(c);
 	c->is_write = false;
+	if (p[0] != 0x03) {
+		u->sense_key = 0;
+		u->sense_code = 0;
+	}
 	switch (p[0]) {
 	case 0x00: /* TEST UNIT READY */
 	case 0x1b: /* START STOP UNIT: the disc stays in */

@@ -48,8 +48,6 @@ static void transfer_fetch(struct ide_channel *c)
 
 static void transfer_fail(struct ide_channel *c, uint8_t error, uint16_t sense)
 {
-	if (c->is_dma)
-		ide_bm_finish(c, true);
 	if (ide_selected(c)->drive.is_cd)
 		ide_atapi_fail(c, 3, sense); /* MEDIUM ERROR */
 	else
@@ -66,6 +64,24 @@ static void transfer_end(struct ide_channel *c)
 		ide_finish(c, 0);
 }
 
+/* The guest's table ends too early, or leads the wrong way, or to where no memory is. */
+static void transfer_refuse(struct ide_channel *c)
+{
+	log_guest(&c->ide->refused,
+		  "ide: the guest's table of memory regions does not fit its transfer");
+	ide_bm_finish(c, true);
+	transfer_fail(c, IDE_ABRT, 0x0b00);
+}
+
+/* The buffer's bytes, all of them. */
+static void transfer_buffer_by_bus_master(struct ide_channel *c)
+{
+	if (c->bm_command & IDE_BM_TO_MEMORY && ide_bm_copy(c, c->len))
+		transfer_end(c);
+	else
+		transfer_refuse(c);
+}
+
 /*
  * One request after the other. A request that completes at once does not start the next one from
  * inside: a table of tiny pieces would lead arbitrarily deep.
@@ -80,10 +96,7 @@ static void transfer_by_bus_master(struct ide_channel *c)
 			n = ide_bm_gather(c, transfer_unit(c),
 					  want < IDE_REQUEST_MAX ? want : IDE_REQUEST_MAX, &len);
 		if (!n) {
-			log_guest(
-				&c->ide->refused,
-				"ide: the guest's table of memory regions does not fit its transfer");
-			transfer_fail(c, IDE_ABRT, 0x0b00);
+			transfer_refuse(c);
 			return;
 		}
 		c->is_stepping = true;
@@ -155,6 +168,8 @@ static void transfer_done(struct block_req *req, int result)
 		c->has_stepped = false;
 		log_warn("ide: %s of sector %llu failed: the guest gets an error",
 			 req->op == BLOCK_READ ? "read" : "write", (unsigned long long)c->lba);
+		if (c->is_dma)
+			ide_bm_finish(c, false); /* its error bit is for the bus */
 		transfer_fail(c, req->op == BLOCK_READ ? IDE_UNC : IDE_ABRT,
 			      req->op == BLOCK_READ ? 0x1100 : 0x0c00);
 	} else if (req->op == BLOCK_FLUSH) {
@@ -171,7 +186,10 @@ void ide_transfer_start(struct ide_channel *c)
 		ide_selected(c)->status = IDE_DRDY | IDE_DSC | IDE_DRQ;
 	} else if (c->is_dma) {
 		ide_bm_rewind(c);
-		transfer_by_bus_master(c);
+		if (c->left)
+			transfer_by_bus_master(c);
+		else
+			transfer_buffer_by_bus_master(c);
 	} else if (c->is_write) {
 		transfer_ask(c);
 	} else {
@@ -197,10 +215,13 @@ void ide_transfer_turn(struct ide_channel *c)
 
 void ide_transfer_buffer(struct ide_channel *c, uint32_t len)
 {
-	c->at = 0;
+	c->at = c->turn_end = 0;
 	c->len = len;
 	c->left = 0;
-	transfer_show(c);
+	if (c->is_dma)
+		ide_transfer_start(c);
+	else
+		transfer_show(c);
 }
 
 void ide_transfer_flush(struct ide_channel *c)

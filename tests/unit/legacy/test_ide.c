@@ -286,6 +286,61 @@ static void test_a_failing_disk_is_an_error_of_the_drive(void)
 	world_end(&w);
 }
 
+static void test_a_diagnostic_ends_what_the_other_drive_was_at(void)
+{
+	struct world w;
+	struct fakeblock slave;
+	static const uint8_t zeros[512];
+	world_begin(&w);
+	fakeblock_init(&slave, SECTORS * 512);
+	w.cfg.drive[1] = w.cfg.drive[0];
+	w.cfg.drive[1].blk = &slave.blk;
+	CHECK_EQ(ide_create(&w.dev, &w.cfg), 0);
+	reg(&w, 0, 6, 0xf0);
+	reg(&w, 0, 2, 1);
+	reg(&w, 0, 3, 9);
+	reg(&w, 0, 4, 0);
+	reg(&w, 0, 5, 0);
+	reg(&w, 0, 7, 0x30);
+	CHECK_EQ(get(&w, 0, STATUS), DRQ_IDLE | IDE_DRQ);
+	reg(&w, 0, 7, 0x90);
+	CHECK_EQ(get(&w, 0, STATUS), DRQ_IDLE);
+	CHECK_EQ(get(&w, 0, 1), 1);
+	pio_out(&w, 0, zeros, 512); /* nobody's data, least of all the master's */
+	CHECK_EQ(w.disk.count[BLOCK_WRITE] + slave.count[BLOCK_WRITE], 0);
+	fakeblock_fini(&slave);
+	world_end(&w);
+}
+
+static void test_previous_contents_show_until_the_next_write(void)
+{
+	struct world w;
+	world_open(&w);
+	reg(&w, 0, 2, 0x11);
+	reg(&w, 0, 2, 0x22);
+	ide_control_bus_ops.write(ide_channel(w.dev, 0), 0, 1, IDE_HOB);
+	CHECK_EQ(get(&w, 0, 2), 0x11);
+	reg(&w, 0, 7, 0xe1);
+	CHECK_EQ(get(&w, 0, 2), 0x22);
+	world_end(&w);
+}
+
+static void test_a_disk_may_be_told_to_rest(void)
+{
+	static const uint8_t commands[] = {0xe0, 0xe1, 0xe2, 0xe3, 0xe6,
+					   0x94, 0x95, 0x96, 0x97, 0x99};
+	struct world w;
+	world_open(&w);
+	for (unsigned i = 0; i < sizeof(commands); i++) {
+		reg(&w, 0, 2, 120);
+		reg(&w, 0, 7, commands[i]);
+		CHECK_EQ(get(&w, 0, STATUS), DRQ_IDLE);
+	}
+	reg(&w, 0, 7, 0xe5);
+	CHECK_EQ(get(&w, 0, 2), 0xff);
+	world_end(&w);
+}
+
 static void bm(struct world *w, unsigned port, unsigned size, uint32_t value)
 {
 	ide_bm_bus_ops.write(w->dev, port, size, value);
@@ -379,6 +434,25 @@ static void test_bad_tables_end_the_transfer(void)
 	world_end(&w);
 }
 
+static void test_a_failing_disk_is_no_error_of_the_bus(void)
+{
+	struct world w;
+	world_open(&w);
+	log_set_level(LOG_ERROR);
+	prd(&w, 0, DATA, 1024, true);
+	bm(&w, 4, 4, PRD);
+	w.disk.fail_at = 1;
+	w.disk.fail_with = -EIO;
+	lba28(&w, 5, 2, 0xc8);
+	bm(&w, 0, 1, IDE_BM_TO_MEMORY | IDE_BM_START);
+	CHECK_EQ(get(&w, 0, STATUS), DRQ_IDLE | IDE_ERR);
+	CHECK_EQ(get(&w, 0, 1), IDE_UNC);
+	CHECK_EQ(ide_bm_bus_ops.read(w.dev, 2, 1) & (IDE_BM_ERROR | IDE_BM_INTERRUPT),
+		 IDE_BM_INTERRUPT);
+	log_set_level(LOG_WARN);
+	world_end(&w);
+}
+
 static void packet(struct world *w, const uint8_t p[12], bool is_dma, uint16_t limit)
 {
 	reg(w, 1, 6, 0xa0);
@@ -446,6 +520,24 @@ static void test_cd_reads_by_the_bus_master(void)
 	packet(&w, capacity, true, 0);
 	CHECK_EQ(get(&w, 1, STATUS), DRQ_IDLE);
 	CHECK(memory_is(&w, DATA, size, 8));
+	/* Some start it when the packet has been sent. */
+	bm(&w, 8, 1, 0);
+	CHECK_EQ(gmem_zero(w.gm, DATA, 8), 0);
+	w.irq[1].rises = 0;
+	packet(&w, capacity, true, 0);
+	CHECK_EQ(w.irq[1].rises, 0);
+	bm(&w, 8, 1, IDE_BM_TO_MEMORY | IDE_BM_START);
+	CHECK_EQ(get(&w, 1, STATUS), DRQ_IDLE);
+	CHECK_EQ(w.irq[1].rises, 1);
+	CHECK(memory_is(&w, DATA, size, 8));
+	/* The wrong way. */
+	log_set_level(LOG_ERROR);
+	bm(&w, 8, 1, 0);
+	packet(&w, capacity, true, 0);
+	bm(&w, 8, 1, IDE_BM_START);
+	CHECK_EQ(get(&w, 1, STATUS), DRQ_IDLE | IDE_ERR);
+	CHECK(ide_bm_bus_ops.read(w.dev, 10, 1) & IDE_BM_ERROR);
+	log_set_level(LOG_WARN);
 	world_end(&w);
 }
 
@@ -455,6 +547,7 @@ static void test_cd_errors_have_sense(void)
 	static const uint8_t beyond[12] = {0x28, 0, 0, 0, 0, BLOCKS, 0, 0, 1};
 	static const uint8_t write10[12] = {0x2a};
 	static const uint8_t sense[12] = {0x03, 0, 0, 0, 18};
+	static const uint8_t ready[12] = {0x00};
 	uint8_t buf[18];
 	world_open(&w);
 	packet(&w, beyond, false, 2048);
@@ -468,6 +561,13 @@ static void test_cd_errors_have_sense(void)
 	packet(&w, sense, false, 18);
 	pio_in(&w, 1, buf, 18);
 	CHECK_EQ(buf[12], 0x20);
+	packet(&w, sense, false, 18);
+	pio_in(&w, 1, buf, 18);
+	CHECK_EQ(buf[2], 0);
+	/* It is that of the last command. */
+	packet(&w, write10, false, 0);
+	packet(&w, ready, false, 0);
+	CHECK_EQ(get(&w, 1, STATUS), DRQ_IDLE);
 	packet(&w, sense, false, 18);
 	pio_in(&w, 1, buf, 18);
 	CHECK_EQ(buf[2], 0);
@@ -516,11 +616,22 @@ static void scramble(struct device *dev, void *ctx)
 	w->dev = NULL;
 }
 
+/* An answer that waits for the bus master. */
+static void scramble_dma(struct device *dev, void *ctx)
+{
+	struct world *w = ctx;
+	w->dev = dev;
+	packet(w, (const uint8_t[12]){0x25}, true, 0);
+	w->dev = NULL;
+}
+
 static void test_ide_conforms(void)
 {
 	struct world w;
 	world_begin(&w);
 	struct conformance c = {.create = fresh, .scramble = scramble, .ctx = &w};
+	conformance_check(&c);
+	c.scramble = scramble_dma;
 	conformance_check(&c);
 	world_end(&w);
 }
@@ -535,6 +646,10 @@ int main(void)
 		TEST_CASE(test_multiple_sectors_an_interrupt),
 		TEST_CASE(test_busy_until_the_disk_has_answered),
 		TEST_CASE(test_a_failing_disk_is_an_error_of_the_drive),
+		TEST_CASE(test_a_diagnostic_ends_what_the_other_drive_was_at),
+		TEST_CASE(test_previous_contents_show_until_the_next_write),
+		TEST_CASE(test_a_disk_may_be_told_to_rest),
+		TEST_CASE(test_a_failing_disk_is_no_error_of_the_bus),
 		TEST_CASE(test_bus_master_follows_its_table),
 		TEST_CASE(test_bus_master_table_of_tiny_pieces_is_followed_without_recursion),
 		TEST_CASE(test_bad_tables_end_the_transfer),
