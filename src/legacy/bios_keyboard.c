@@ -31,15 +31,19 @@
 
 unsigned bios_keyboard_room(const struct gmem *gm)
 {
-	uint16_t at[4];
-	for (unsigned i = 0; i < 2; i++)
-		if (gmem_load_le16(gm, BDA_RING_HEAD + i * 2, &at[i]) != 0 ||
-		    gmem_load_le16(gm, BDA_RING_START + i * 2, &at[2 + i]) != 0)
-			return 0;
-	unsigned size = at[3] - (unsigned)at[2];
-	if (at[3] <= at[2] || size < 2 * KEY_SIZE)
-		return 0;
-	unsigned used = (at[1] + size - at[0]) % size;
+	uint16_t head, tail, start, end;
+	if (gmem_load_le16(gm, BDA_RING_HEAD, &head) != 0 ||
+	    gmem_load_le16(gm, BDA_RING_TAIL, &tail) != 0 ||
+	    gmem_load_le16(gm, BDA_RING_START, &start) != 0 ||
+	    gmem_load_le16(gm, BDA_RING_END, &end) != 0)
+		return BIOS_KEYBOARD_NO_RING;
+	unsigned size = end - (unsigned)start;
+	bool is_ring = end >= start + 2 * KEY_SIZE && head >= start && head < end &&
+		       tail >= start && tail < end &&
+		       ((head ^ start) | (tail ^ start)) % KEY_SIZE == 0;
+	if (!is_ring)
+		return BIOS_KEYBOARD_NO_RING;
+	unsigned used = (tail + size - head) % size;
 	return size / KEY_SIZE - 1 - used / KEY_SIZE;
 }
 

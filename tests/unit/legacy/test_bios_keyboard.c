@@ -245,14 +245,15 @@ WITH_DEVICE(test_a_hostile_ring_harms_nothing)
 		/* head, tail, start, end */
 		{0xffff, 0xfffd, 0xfff0, 0xffff}, {0x1e, 0x1c, 0x3e, 0x1e},
 		{0x1d, 0x1f, 0x1e, 0x1f},	  {0, 0xffff, 0, 0},
-		{0x1e, 0x30, 0, 0xffff},
+		{0x00, 0x30, 0x1e, 0x3e},	  {0x1e, 0x3e, 0x1e, 0x3e},
+		{0x1e, 0x21, 0x1e, 0x3e},	  {0x1e, 0x1e, 0x1e, 0x20},
 	};
 	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		for (unsigned j = 0; j < 2; j++) {
 			bios_bench_poke(&bench, BDA_RING + j * 2, row[i][j], 2);
 			bios_bench_poke(&bench, 0x480 + j * 2, row[i][2 + j], 2);
 		}
-		CHECK(bios_keyboard_room(bench.cfg.gm) < 0x8000);
+		CHECK_EQ(bios_keyboard_room(bench.cfg.gm), BIOS_KEYBOARD_NO_RING);
 		scans("\x1e\x1d\xe0\x46\xe0\xc6\x9d");
 		for (unsigned j = 0; j < 10; j++) {
 			key(0x00);
