@@ -8,9 +8,9 @@
 #include "raw.h"
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <tinyvm/thread.h>
 #include <unistd.h>
 
 #define WORKERS_MAX	   4
@@ -78,33 +78,13 @@ static void *workers_main(void *arg)
 	return NULL;
 }
 
-/* All signals but those that mean a crash right here: who handles these restores the terminal. */
-static void workers_signal_mask(sigset_t *ret_set)
-{
-	static const int open[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
-	sigfillset(ret_set);
-	for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
-		sigdelset(ret_set, open[i]);
-}
-
-/* One more thread, deaf to signals: those are the main thread's. */
 static int workers_start_thread(struct workers *pool)
 {
-	pthread_attr_t attr;
-	sigset_t deaf, old;
-	int error = pthread_attr_init(&attr);
-	if (error)
-		return -error;
-	pthread_attr_setstacksize(&attr, WORKERS_STACK_SIZE);
-	workers_signal_mask(&deaf);
-	pthread_sigmask(SIG_SETMASK, &deaf, &old);
-	error = pthread_create(&pool->thread[pool->thread_count], &attr, workers_main, pool);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (error)
-		return -error;
-	pool->thread_count++;
-	return 0;
+	int error = thread_start(&pool->thread[pool->thread_count], WORKERS_STACK_SIZE,
+				 workers_main, pool);
+	if (!error)
+		pool->thread_count++;
+	return error;
 }
 
 int workers_create(struct workers **ret_pool, struct raw_file *file, bool is_started)

@@ -5,7 +5,6 @@
  * marked and freed after the batch.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <tinyvm/device.h>
 #include <tinyvm/evloop.h>
+#include <tinyvm/thread.h>
 #include <unistd.h>
 
 #define BATCH	32
@@ -117,12 +117,8 @@ int evloop_add(struct evloop *loop, struct evloop_fd **ret_handle, int fd, uint3
 
 void evloop_set_events(struct evloop_fd *handle, uint32_t events)
 {
-	/*
-	 * Cannot fail: the descriptor is registered and open. With nothing to wait for, epoll would
-	 * still report EPOLLHUP and EPOLLERR, at once and for ever on a closed pipe:
-	 * edge-triggering quiets that down to one report.
-	 */
-	struct epoll_event ev = {.events = events ? events : EPOLLET, .data.ptr = handle};
+	/* Cannot fail: the descriptor is registered and open. */
+	struct epoll_event ev = {.events = evloop_mask(events), .data.ptr = handle};
 	epoll_ctl(handle->loop->epfd, EPOLL_CTL_MOD, handle->fd, &ev);
 }
 
@@ -267,16 +263,9 @@ static void *evloop_thread_main(void *loop)
 
 int evloop_thread_start(struct evloop_thread *thread, struct evloop *loop)
 {
-	static const int open[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
-	sigset_t deaf, old;
-	sigfillset(&deaf);
-	for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
-		sigdelset(&deaf, open[i]);
-	pthread_sigmask(SIG_SETMASK, &deaf, &old);
-	int error = pthread_create(&thread->thread, NULL, evloop_thread_main, loop);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	int error = thread_start(&thread->thread, 0, evloop_thread_main, loop);
 	if (error)
-		return -error;
+		return error;
 	thread->loop = loop;
 	return 0;
 }

@@ -4,11 +4,11 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <tinyvm/pool.h>
+#include <tinyvm/thread.h>
 #include <unistd.h>
 
 #define POOL_STACK_SIZE ((size_t)256 << 10)
@@ -101,33 +101,13 @@ static void *pool_main(void *arg)
 	return NULL;
 }
 
-/* All signals but those that mean a crash right here: who handles these restores the terminal. */
-static void pool_signal_mask(sigset_t *ret_set)
-{
-	static const int open[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
-	sigfillset(ret_set);
-	for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
-		sigdelset(ret_set, open[i]);
-}
-
-/* One more thread, deaf to signals: those are the main thread's. */
 static int pool_start_thread(struct pool *pool)
 {
-	pthread_attr_t attr;
-	sigset_t deaf, old;
-	int error = pthread_attr_init(&attr);
-	if (error)
-		return -error;
-	pthread_attr_setstacksize(&attr, POOL_STACK_SIZE);
-	pool_signal_mask(&deaf);
-	pthread_sigmask(SIG_SETMASK, &deaf, &old);
-	error = pthread_create(&pool->thread[pool->thread_count], &attr, pool_main, pool);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (error)
-		return -error;
-	pool->thread_count++;
-	return 0;
+	int error =
+		thread_start(&pool->thread[pool->thread_count], POOL_STACK_SIZE, pool_main, pool);
+	if (!error)
+		pool->thread_count++;
+	return error;
 }
 
 int pool_create(struct pool **ret_pool, const struct pool_options *opt)
