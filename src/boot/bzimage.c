@@ -3,7 +3,9 @@
  *
  * The kernel is always loaded where it asks to be. Moving a relocatable one lower would not make it
  * fit a smaller guest: it unpacks to pref_address or above in any case. zImages (loaded low, gone
- * since Linux 2.6.30) and files that name no 32-bit entry are for the 16-bit one.
+ * since Linux 2.6.30) and files that name no 32-bit entry are for the 16-bit one; and so are old
+ * ones that are no Linux: before protocol 2.06 boot loaders knew no other entry, so that MEMDISK,
+ * GRUB's lnxboot and the like need not have it, whatever their header says.
  */
 #include "bzimage.h"
 
@@ -44,16 +46,33 @@ static int bzimage_read_release(int fd, uint64_t setup_size, const struct setup_
 {
 	uint64_t off = (uint64_t)hdr->kernel_version + 0x200;
 	release[0] = '\0';
-	if (hdr->kernel_version == 0 || off + BZIMAGE_RELEASE_MAX > setup_size)
+	if (hdr->kernel_version == 0 || off >= setup_size)
 		return 0;
-	int rc = file_read_at(fd, release, BZIMAGE_RELEASE_MAX, off);
+	size_t n = 0, len = BZIMAGE_RELEASE_MAX - 1;
+	if (len > setup_size - off)
+		len = (size_t)(setup_size - off);
+	int rc = file_read_at(fd, release, len, off);
 	if (rc)
 		return rc;
-	size_t n = 0;
-	while (n < BZIMAGE_RELEASE_MAX - 1 && release[n] > ' ' && release[n] <= '~')
+	while (n < len && release[n] > ' ' && release[n] <= '~')
 		n++;
 	release[n] = '\0';
 	return 0;
+}
+
+/* By its release, which begins with a number. */
+static bool bzimage_is_linux(const struct bzimage *bz)
+{
+	return bz->release[0] >= '0' && bz->release[0] <= '9';
+}
+
+static bool bzimage_is_real_mode(const struct bzimage *bz)
+{
+	const struct setup_header *hdr = &bz->hdr;
+	if (!(hdr->loadflags & LINUX_LOADFLAG_LOADED_HIGH) ||
+	    (hdr->code32_start == 0 && hdr->version < PROTOCOL(2, 12)))
+		return true;
+	return hdr->version < PROTOCOL(2, 6) && !bzimage_is_linux(bz);
 }
 
 /* The setup code has its place below 640 KiB, and so has a zImage. */
@@ -72,7 +91,8 @@ static bool bzimage_place_real_mode(struct bzimage *bz, const char **ret_why)
 	return true;
 }
 
-static bool bzimage_place(struct bzimage *bz, uint64_t size, const char **ret_why)
+/* Where the setup code ends and the kernel begins. */
+static bool bzimage_split(struct bzimage *bz, uint64_t size, const char **ret_why)
 {
 	const struct setup_header *hdr = &bz->hdr;
 	uint64_t sects = hdr->setup_sects ? hdr->setup_sects : 4;
@@ -89,7 +109,12 @@ static bool bzimage_place(struct bzimage *bz, uint64_t size, const char **ret_wh
 		if (need < bz->kernel_size)
 			bz->kernel_size = need;
 	}
+	return true;
+}
 
+static bool bzimage_place(struct bzimage *bz, const char **ret_why)
+{
+	const struct setup_header *hdr = &bz->hdr;
 	bz->load = LINUX_LOAD_HIGH;
 	bz->span = bz->kernel_size;
 	if (bz->is_real_mode)
@@ -116,15 +141,16 @@ int bzimage_parse(int fd, uint64_t size, const uint8_t *head, size_t len, struct
 		*ret_why = "is a kernel with a boot protocol older than 2.00";
 		return -ENOEXEC;
 	}
-	bz.is_real_mode = !(bz.hdr.loadflags & LINUX_LOADFLAG_LOADED_HIGH) ||
-			  (bz.hdr.code32_start == 0 && bz.hdr.version < PROTOCOL(2, 12));
-	if (!bzimage_place(&bz, size, ret_why))
+	if (!bzimage_split(&bz, size, ret_why))
 		return -ENOEXEC;
-	bz.is_64bit = !bz.is_real_mode && bz.hdr.version >= PROTOCOL(2, 12) &&
-		      (bz.hdr.xloadflags & LINUX_XLF_KERNEL_64) && bz.kernel_size > LINUX_ENTRY_64;
 	int rc = bzimage_read_release(fd, bz.kernel_off, &bz.hdr, bz.release);
 	if (rc)
 		return rc;
+	bz.is_real_mode = bzimage_is_real_mode(&bz);
+	if (!bzimage_place(&bz, ret_why))
+		return -ENOEXEC;
+	bz.is_64bit = !bz.is_real_mode && bz.hdr.version >= PROTOCOL(2, 12) &&
+		      (bz.hdr.xloadflags & LINUX_XLF_KERNEL_64) && bz.kernel_size > LINUX_ENTRY_64;
 	*ret_bz = bz;
 	return 0;
 }

@@ -52,6 +52,13 @@ static void image_say(struct boot_image *image, const char *fmt, ...)
 	va_end(ap);
 }
 
+static bool image_is_multiboot(int fd, uint64_t size)
+{
+	uint8_t head[HEAD_MAX];
+	size_t len = size < HEAD_MAX ? (size_t)size : HEAD_MAX;
+	return file_read_at(fd, head, len, 0) == 0 && multiboot_is_one(head, len);
+}
+
 /* Drops the zeroes from an unpacked kernel, and keeps it when there is a cache. */
 static void image_keep(struct boot_image *image, int cache, const struct cache_key *key,
 		       uint64_t size)
@@ -103,8 +110,9 @@ static int image_unpack(struct boot_image *image, const struct payload *p,
 	rc = payload_unpack(p, opt->stall_ms, &raw, &size, why);
 	if (rc)
 		return rc;
-	const char *elf_why;
-	rc = vmlinux_parse(raw, size, &image->vmlinux, &elf_why);
+	const char *elf_why = "is a Multiboot kernel";
+	rc = image_is_multiboot(raw, size) ? -ENOEXEC
+					   : vmlinux_parse(raw, size, &image->vmlinux, &elf_why);
 	if (rc) {
 		snprintf(why, UNPACK_WHY_MAX, "its payload %s",
 			 rc == -ENOEXEC ? elf_why : "cannot be read");
@@ -370,6 +378,25 @@ bool boot_image_needs_pc(const struct boot_image *image)
 	return image->kind != IMAGE_DIRECT;
 }
 
+/* Whether what is packed in the file is a Multiboot kernel; no more than its head is unpacked. */
+static bool image_has_multiboot(int fd, uint64_t size, const struct unpack_format *format)
+{
+	const struct unpack_source source = {.in = {fd, 0, size, format, TOOL_STALL_MS}};
+	uint8_t head[HEAD_MAX];
+	char why[UNPACK_WHY_MAX];
+	struct unpack_stream *stream;
+	size_t len = 0;
+	ssize_t n = 1;
+	if (unpack_stream_open(&stream, &source, why) != 0)
+		return false;
+	while (len < HEAD_MAX && n > 0) {
+		n = unpack_stream_read(stream, head + len, HEAD_MAX - len, why);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	unpack_stream_close(stream);
+	return n >= 0 && multiboot_is_one(head, len);
+}
+
 bool boot_file_needs_pc(const char *path)
 {
 	uint8_t head[HEAD_MAX];
@@ -382,8 +409,11 @@ bool boot_file_needs_pc(const char *path)
 		return false;
 	size_t len = size < HEAD_MAX ? (size_t)size : HEAD_MAX;
 	bool is_needed = file_read_at(fd, head, len, 0) == 0;
+	const struct unpack_format *format = is_needed ? unpack_identify(head, len) : NULL;
 	if (is_needed && bzimage_is_one(head, len))
 		is_needed = bzimage_parse(fd, size, head, len, &bz, &why) == 0 && bz.is_real_mode;
+	else if (format && unpack_ends_in_size(format))
+		is_needed = image_has_multiboot(fd, size, format);
 	else
 		is_needed = is_needed && multiboot_is_one(head, len);
 	close(fd);

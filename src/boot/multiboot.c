@@ -1,6 +1,7 @@
 /*
  * Multiboot 1 kernels (specification 0.6.96): ELF files for 32-bit x86, and whatever file has the
- * addresses in its header ("a.out kludge").
+ * addresses in its header ("a.out kludge"). ELF files for x86-64 the specification does not know,
+ *but GRUB loads them and enters them like the others, in 32-bit mode; so GNU Mach expects.
  *
  * The PC's BIOS enters the stub at 0x7c00 as it would a boot sector; the stub leaves real mode and
  * enters the kernel. What the kernel is told lies where none of it can be, below the EBDA:
@@ -90,9 +91,11 @@ static long multiboot_find(const uint8_t *head, size_t len, struct multiboot_hea
 
 static bool multiboot_is_elf(const uint8_t *head, size_t len)
 {
-	return len >= sizeof(Elf32_Ehdr) && memcmp(head, ELFMAG, SELFMAG) == 0 &&
-	       head[EI_CLASS] == ELFCLASS32 && head[EI_DATA] == ELFDATA2LSB && head[18] == EM_386 &&
-	       head[19] == 0;
+	if (len < sizeof(Elf64_Ehdr) || memcmp(head, ELFMAG, SELFMAG) != 0 ||
+	    head[EI_DATA] != ELFDATA2LSB || head[19] != 0)
+		return false;
+	return head[EI_CLASS] == ELFCLASS64 ? head[18] == EM_X86_64
+					    : head[EI_CLASS] == ELFCLASS32 && head[18] == EM_386;
 }
 
 bool multiboot_is_one(const uint8_t *head, size_t len)
@@ -106,10 +109,12 @@ bool multiboot_is_one(const uint8_t *head, size_t len)
 static bool multiboot_add(struct vmlinux *v, uint64_t gpa, uint64_t offset, uint64_t file_size,
 			  uint64_t mem_size)
 {
-	uint64_t end = gpa + mem_size;
-	bool is_low = gpa >= LOW_START && end <= INFO_GPA;
 	if (!mem_size)
 		return true;
+	if (gpa > UINT32_MAX || mem_size > UINT32_MAX)
+		return false;
+	uint64_t end = gpa + mem_size;
+	bool is_low = gpa >= LOW_START && end <= INFO_GPA;
 	if (file_size > mem_size || end > UINT32_MAX || (!is_low && gpa < MIB) ||
 	    v->count == VMLINUX_EXTENT_MAX)
 		return false;
@@ -143,32 +148,65 @@ static int multiboot_parse_addresses(const struct multiboot_header *h, uint64_t 
 	return 0;
 }
 
+/* The header, widened if it is one of 32 bits. */
+static Elf64_Ehdr multiboot_elf_header(const uint8_t *head)
+{
+	Elf64_Ehdr e;
+	Elf32_Ehdr e32;
+	memcpy(&e, head, sizeof(e));
+	if (head[EI_CLASS] == ELFCLASS64)
+		return e;
+	memcpy(&e32, head, sizeof(e32));
+	return (Elf64_Ehdr){.e_entry = e32.e_entry,
+			    .e_phoff = e32.e_phoff,
+			    .e_phentsize = e32.e_phentsize,
+			    .e_phnum = e32.e_phnum};
+}
+
+static Elf64_Phdr multiboot_elf_segment(const uint8_t *entry, bool is_64)
+{
+	Elf64_Phdr p;
+	Elf32_Phdr p32;
+	if (is_64) {
+		memcpy(&p, entry, sizeof(p));
+		return p;
+	}
+	memcpy(&p32, entry, sizeof(p32));
+	return (Elf64_Phdr){.p_type = p32.p_type,
+			    .p_offset = p32.p_offset,
+			    .p_vaddr = p32.p_vaddr,
+			    .p_paddr = p32.p_paddr,
+			    .p_filesz = p32.p_filesz,
+			    .p_memsz = p32.p_memsz};
+}
+
 static int multiboot_parse_elf(int fd, uint64_t size, const uint8_t *head, struct vmlinux *v,
 			       const char **ret_why)
 {
-	Elf32_Ehdr e;
-	Elf32_Phdr phdr[PHDR_MAX];
-	memcpy(&e, head, sizeof(e));
-	uint64_t table = (uint64_t)e.e_phnum * sizeof(phdr[0]);
+	uint8_t table[PHDR_MAX * sizeof(Elf64_Phdr)];
+	const Elf64_Ehdr e = multiboot_elf_header(head);
+	bool is_64 = head[EI_CLASS] == ELFCLASS64;
+	size_t unit = is_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	uint64_t len = e.e_phnum * unit;
 	*ret_why = "is a Multiboot kernel with a damaged ELF header";
-	if (e.e_phentsize != sizeof(phdr[0]) || !e.e_phnum || e.e_phnum > PHDR_MAX ||
-	    e.e_phoff > size || table > size - e.e_phoff)
+	if (e.e_phentsize != unit || !e.e_phnum || e.e_phnum > PHDR_MAX || e.e_phoff > size ||
+	    len > size - e.e_phoff)
 		return -ENOEXEC;
-	int rc = file_read_at(fd, phdr, table, e.e_phoff);
+	int rc = file_read_at(fd, table, len, e.e_phoff);
 	if (rc)
 		return rc;
 	v->entry = e.e_entry;
 	*ret_why = "is a Multiboot kernel with a segment that cannot be loaded";
 	for (unsigned i = 0; i < e.e_phnum; i++) {
-		const Elf32_Phdr *p = &phdr[i];
-		if (p->p_type != PT_LOAD)
+		const Elf64_Phdr p = multiboot_elf_segment(table + i * unit, is_64);
+		if (p.p_type != PT_LOAD)
 			continue;
-		if (p->p_offset > size || p->p_filesz > size - p->p_offset ||
-		    !multiboot_add(v, p->p_paddr, p->p_offset, p->p_filesz, p->p_memsz))
+		if (p.p_offset > size || p.p_filesz > size - p.p_offset ||
+		    !multiboot_add(v, p.p_paddr, p.p_offset, p.p_filesz, p.p_memsz))
 			return -ENOEXEC;
 		/* Some kernels give the virtual address. */
-		if (e.e_entry >= p->p_vaddr && e.e_entry - p->p_vaddr < p->p_memsz)
-			v->entry = p->p_paddr + (e.e_entry - p->p_vaddr);
+		if (e.e_entry >= p.p_vaddr && e.e_entry - p.p_vaddr < p.p_memsz)
+			v->entry = p.p_paddr + (e.e_entry - p.p_vaddr);
 	}
 	return 0;
 }

@@ -121,6 +121,77 @@ static void test_multiboot_elf_is_loaded_with_a_boot_sector(void)
 	guest_drop();
 }
 
+/* The same for x86-64, as GNU Mach is: nothing in it but what the header and the segment say. */
+static struct elf64 {
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph;
+	struct multiboot_header header;
+	uint8_t pad[512 - sizeof(Elf64_Ehdr) - sizeof(Elf64_Phdr) -
+		    sizeof(struct multiboot_header)];
+	uint8_t text[512];
+} elf64;
+
+static void make_elf64(void)
+{
+	make_elf();
+	elf64 = (struct elf64){
+		.eh = {.e_ident = ELFMAG "\2\1\1",
+		       .e_type = ET_EXEC,
+		       .e_machine = EM_X86_64,
+		       .e_entry = ENTRY,
+		       .e_phoff = sizeof(Elf64_Ehdr),
+		       .e_phentsize = sizeof(Elf64_Phdr),
+		       .e_phnum = 1},
+		.ph = {.p_type = PT_LOAD,
+		       .p_offset = 512,
+		       .p_vaddr = MIB,
+		       .p_paddr = MIB,
+		       .p_filesz = 512,
+		       .p_memsz = 0x3000},
+		.header = elf.header,
+	};
+	memcpy(elf64.text, elf.text, sizeof(elf64.text));
+}
+
+static void test_multiboot_elf_of_64_bits_is_entered_like_one_of_32(void)
+{
+	make_elf64();
+	CHECK_EQ(guest_boot(&elf64, sizeof(elf64), "", NULL), 0);
+	CHECK(strstr(boot_image_how(image), "Multiboot kernel, entered at 0x100040"));
+	CHECK_EQ(memcmp(at(MIB), elf64.text, 512), 0);
+	CHECK_EQ(at32(0x7c00 + 57), ENTRY);
+	elf64.ph.p_memsz = 1ULL << 32;
+	CHECK_EQ(guest_boot(&elf64, sizeof(elf64), "", NULL), -ENOEXEC);
+	CHECK(strstr(err.msg, "segment that cannot be loaded"));
+	elf64.ph.p_memsz = UINT64_MAX;
+	CHECK_EQ(guest_boot(&elf64, sizeof(elf64), "", NULL), -ENOEXEC);
+	make_elf64();
+	elf64.ph.p_paddr = UINT64_MAX - 0x1000;
+	CHECK_EQ(guest_boot(&elf64, sizeof(elf64), "", NULL), -ENOEXEC);
+	guest_drop();
+}
+
+/* Whatever it looks like otherwise. */
+static void test_multiboot_kernel_may_be_compressed(void)
+{
+	const struct {
+		const void *file;
+		size_t len;
+	} kernels[] = {{&elf, sizeof(elf)}, {&elf64, sizeof(elf64)}};
+	make_elf64();
+	for (unsigned i = 0; i < 2; i++) {
+		size_t len;
+		uint8_t *packed = kernel_gzip(kernels[i].file, kernels[i].len, &len);
+		CHECK_EQ(guest_boot(packed, len, "", NULL), 0);
+		CHECK(strstr(boot_image_how(image), "Multiboot kernel, entered at 0x100040"));
+		CHECK_EQ(memcmp(at(MIB), elf.text, 512), 0);
+		kernel_write_file(path, packed, len / 2);
+		CHECK(!boot_file_needs_pc(path));
+		free(packed);
+	}
+	guest_drop();
+}
+
 static void test_multiboot_entry_may_be_virtual(void)
 {
 	make_elf();
@@ -283,6 +354,29 @@ static void test_bzimage_without_32bit_entry_is_entered_in_real_mode(void)
 	guest_drop();
 }
 
+/* MEMDISK names a 32-bit entry, but has its own things to do in real mode first. */
+static void test_old_bzimage_that_is_no_linux_is_entered_in_real_mode(void)
+{
+	struct setup_header *hdr = make_zimage(0x203, LINUX_LOADFLAG_LOADED_HIGH);
+	hdr->code32_start = MIB;
+	hdr->kernel_version = 0x400;
+	strcpy((char *)zimage + 0x600, "MEMDISK 6.04");
+	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), 0);
+	CHECK(strstr(boot_image_how(image), "loaded at 0x100000, entered in real mode"));
+	hdr->version = 0x206;
+	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), -EDOM); /* entered directly */
+	hdr->version = 0x203;
+	strcpy((char *)zimage + 0x600, "2.4.37");
+	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), -EDOM);
+	/* At the very end of the setup code. */
+	hdr->kernel_version = 5 * 512 - 8 - 0x200;
+	strcpy((char *)zimage + 5 * 512 - 8, "2.4.37");
+	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), -EDOM);
+	hdr->kernel_version = 0;
+	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), 0);
+	guest_drop();
+}
+
 static void test_real_mode_kernel_that_cannot_be_gets_a_sentence(void)
 {
 	static uint8_t big[0x80000 + 6 * 512];
@@ -307,6 +401,8 @@ int main(void)
 {
 	static const struct test_case cases[] = {
 		TEST_CASE(test_multiboot_elf_is_loaded_with_a_boot_sector),
+		TEST_CASE(test_multiboot_elf_of_64_bits_is_entered_like_one_of_32),
+		TEST_CASE(test_multiboot_kernel_may_be_compressed),
 		TEST_CASE(test_multiboot_entry_may_be_virtual),
 		TEST_CASE(test_multiboot_information_has_all_that_was_promised),
 		TEST_CASE(test_multiboot_flat_file_is_loaded_by_its_header),
@@ -315,6 +411,7 @@ int main(void)
 		TEST_CASE(test_kernel_that_needs_a_pc_is_not_loaded_without),
 		TEST_CASE(test_zimage_is_loaded_low),
 		TEST_CASE(test_bzimage_without_32bit_entry_is_entered_in_real_mode),
+		TEST_CASE(test_old_bzimage_that_is_no_linux_is_entered_in_real_mode),
 		TEST_CASE(test_real_mode_kernel_that_cannot_be_gets_a_sentence),
 	};
 	char module[128];
