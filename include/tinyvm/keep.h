@@ -5,6 +5,7 @@
 #ifndef TINYVM_KEEP_H
 #define TINYVM_KEEP_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
@@ -34,6 +35,9 @@ bool keep_is_settled(const struct stat *st);
 int keep_begin(int dirfd, char ret_tmp[KEEP_NAME_MAX]) __attribute__((warn_unused_result));
 int keep_end(int dirfd, int fd, const char *tmp, const char *name, int rc)
 	__attribute__((warn_unused_result));
+
+/* What is in the directory, from its beginning, for closedir(); NULL when it cannot be read. */
+DIR *keep_list(int dirfd) __attribute__((warn_unused_result));
 
 /*
  * Removes all but the @max (up to KEEP_MAX) files of a prefix that were used last, by their time of

@@ -9,7 +9,6 @@
  */
 #include "cache.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -132,13 +131,9 @@ static bool cache_note_is_stale(int dirfd, const char *name)
 
 static void cache_forget_notes(int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	DIR *dir = keep_list(dirfd);
+	if (!dir)
 		return;
-	}
 	for (struct dirent *d; (d = readdir(dir));) {
 		bool is_note =
 			strncmp(d->d_name, CACHE_SEEN_PREFIX, strlen(CACHE_SEEN_PREFIX)) == 0;

@@ -4,7 +4,6 @@
  * kernels as well.
  */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -104,19 +103,25 @@ static bool keep_has_prefix(const char *name, const char *prefix)
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
+DIR *keep_list(int dirfd)
+{
+	/* Another description: the position in it is not shared with whoever has @dirfd. */
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
 /* Newest first; what lies beyond the limit goes. */
 void keep_evict(int dirfd, const char *prefix, unsigned max)
 {
 	struct keep_age age[KEEP_MAX + 1];
 	unsigned count = 0;
 	assert(max <= KEEP_MAX);
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	DIR *dir = keep_list(dirfd);
+	if (!dir)
 		return;
-	}
 	for (struct dirent *d; (d = readdir(dir));) {
 		struct stat st;
 		bool is_tmp = keep_has_prefix(d->d_name, TMP_PREFIX);
