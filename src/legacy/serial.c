@@ -478,10 +478,13 @@ static void serial_state(struct device *dev, struct state *st)
 			s->polls = SERIAL_POLLS_LISTENING;
 	}
 	serial_state_fifos(s, st);
-	if (state_is_loading(st)) {
-		s->is_irq_high = serial_irq_level(s);
-		irq_line_set(&s->irq, s->is_irq_high);
-	}
+	if (!state_is_loading(st))
+		return;
+	/* Half of it would be FIFOs that hold more than the registers say there is room for. */
+	if (state_error(st))
+		serial_reset(dev);
+	s->is_irq_high = serial_irq_level(s);
+	irq_line_set(&s->irq, s->is_irq_high);
 }
 
 /* Bytes parked by a load are offered to this machine's backend only now. */

@@ -1,6 +1,8 @@
 /* The 16550A against its data sheet, and against what Linux's driver tries on it. */
 #include "conformance.h"
+#include "device_bytes.h"
 #include "fakes.h"
+#include "reseal.h"
 #include "test.h"
 
 enum {
@@ -367,6 +369,37 @@ static void test_serial_conforms(void)
 	conformance_check(&(struct conformance){.create = fresh, .scramble = scramble, .ctx = &b});
 }
 
+static void test_serial_a_load_that_fails_leaves_it_as_after_power_on(void)
+{
+	struct bench b;
+	size_t len, at = 0;
+	CHECK(setup(&b));
+	out(&b, FCR, 0x01);
+	out(&b, MCR, 0x10);
+	for (unsigned i = 0; i < 5; i++)
+		out(&b, DATA, (uint8_t)i);
+	uint8_t *bytes = device_bytes_save(b.dev, &len);
+	while (at + 4 < len && memcmp(bytes + at,
+				      "\x03"
+				      "FCR",
+				      4) != 0)
+		at++;
+	CHECK(at + 4 < len);
+	CHECK_EQ(bytes[at + 4], 0x01);
+
+	/* Five characters, and no FIFO. */
+	bytes[at + 4] = 0;
+	reseal(bytes, len);
+	CHECK(device_bytes_load(b.dev, bytes, len) != 0);
+	free(bytes);
+	CHECK_EQ(in(&b, MCR), 0);
+	CHECK_EQ(in(&b, LSR), 0x60);
+	bytes = device_bytes_save(b.dev, &len);
+	CHECK_EQ(device_bytes_load(b.dev, bytes, len), 0);
+	free(bytes);
+	device_destroy(b.dev);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -387,6 +420,7 @@ int main(void)
 		TEST_CASE(test_serial_asks_for_input_at_half_empty),
 		TEST_CASE(test_serial_without_backend_swallows_output),
 		TEST_CASE(test_serial_conforms),
+		TEST_CASE(test_serial_a_load_that_fails_leaves_it_as_after_power_on),
 	};
 	return TEST_RUN(cases);
 }
