@@ -17,9 +17,14 @@ enum step {
 	STEP_DAMAGED_LOAD,
 };
 
+/* A script: of a large chip, each takes as long as a hundred accesses. */
+#define SAVES_MAX  2
+#define RESETS_MAX 2
+
 struct script {
 	const uint8_t *at;
 	size_t left;
+	unsigned saves, resets;
 };
 
 static uint8_t script_byte(struct script *s)
@@ -102,7 +107,7 @@ static void regfuzz_access(const struct regfuzz *f, uint8_t command, struct scri
 
 void regfuzz_run(const struct regfuzz *f, const uint8_t *script, size_t len)
 {
-	struct script s = {.at = script, .left = len};
+	struct script s = {.at = script, .left = len, .saves = f->is_unsaved ? SAVES_MAX : 0};
 	while (s.left) {
 		uint8_t command = script_byte(&s);
 		switch ((enum step)(command & 7)) {
@@ -119,13 +124,16 @@ void regfuzz_run(const struct regfuzz *f, const uint8_t *script, size_t len)
 				f->world(f->ctx, script_byte(&s));
 			break;
 		case STEP_RESET:
-			device_reset(f->dev);
+			if (s.resets++ < RESETS_MAX)
+				device_reset(f->dev);
 			break;
 		case STEP_ROUND_TRIP:
-			regfuzz_round_trip(f);
+			if (s.saves++ < SAVES_MAX)
+				regfuzz_round_trip(f);
 			break;
 		case STEP_DAMAGED_LOAD:
-			regfuzz_damaged_load(f, &s);
+			if (s.saves++ < SAVES_MAX)
+				regfuzz_damaged_load(f, &s);
 			break;
 		}
 	}

@@ -2,22 +2,26 @@
 #include "fakeblock.h"
 #include "fakes.h"
 #include "regfuzz.h"
+#include "still.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <tinyvm/floppy.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct fdc_world {
-	struct device *dev;
-	struct fakeblock disk[2];
+struct machine {
+	struct gmem *gm;
+	struct device *dev, *twin;
+	struct fakeblock disk[2], twin_disk[2];
+	struct fake_irq irq;
 };
 
 static void world(void *ctx, uint8_t what)
 {
-	struct fdc_world *w = ctx;
-	struct fakeblock *disk = &w->disk[what & 1];
-	device_lock(w->dev);
+	struct machine *m = ctx;
+	struct fakeblock *disk = &m->disk[what & 1];
+	device_lock(m->dev);
 	switch (what >> 6) {
 	case 0:
 		fakeblock_release(disk, 1 + (what >> 1 & 3));
@@ -31,11 +35,11 @@ static void world(void *ctx, uint8_t what)
 			disk->mode = (enum fakeblock_mode)((what >> 1 & 3) % 3);
 		break;
 	case 3:
-		fdc_dir_bus_ops.write(w->dev, 0, 1, what);
-		fdc_dir_bus_ops.read(w->dev, 0, 1);
+		fdc_dir_bus_ops.write(m->dev, 0, 1, what);
+		fdc_dir_bus_ops.read(m->dev, 0, 1);
 		break;
 	}
-	device_unlock(w->dev);
+	device_unlock(m->dev);
 }
 
 /* A small diskette, for the fuzzer's speed, and one that is cut short. */
@@ -52,39 +56,52 @@ static void fill_config(struct fdc_config *cfg, struct gmem *gm, struct fakebloc
 	}
 }
 
+static void machine_create(struct machine *m)
+{
+	struct fdc_config cfg;
+	if (gmem_create(&m->gm, 1 << 17) != 0)
+		abort();
+	for (unsigned i = 0; i < 2; i++) {
+		fakeblock_init(&m->disk[i], i ? SHORT_SIZE : DISK_SIZE);
+		fakeblock_init(&m->twin_disk[i], m->disk[i].blk.size);
+	}
+	fill_config(&cfg, m->gm, m->twin_disk);
+	if (fdc_create(&m->twin, &cfg) != 0)
+		abort();
+	fill_config(&cfg, m->gm, m->disk);
+	cfg.irq = fake_irq_line(&m->irq);
+	if (fdc_create(&m->dev, &cfg) != 0)
+		abort();
+}
+
+static void machine_keep(struct machine *m, struct still *still)
+{
+	still_add(still, m, sizeof(*m));
+	still_add_gmem(still, m->gm);
+	still_add_heap(still, m->dev);
+	still_add_heap(still, m->twin);
+	for (unsigned i = 0; i < 2; i++) {
+		still_add_heap(still, m->disk[i].data);
+		still_add_heap(still, m->twin_disk[i].data);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fdc_world w;
-	struct fakeblock twin_disk[2];
-	struct fake_irq irq = {0};
-	struct gmem *gm;
-	struct fdc_config cfg;
+	static struct machine m;
+	static struct still still;
+	if (!still.count) {
+		machine_create(&m);
+		machine_keep(&m, &still);
+	}
+	still_restore(&still);
 	struct regfuzz f = {
+		.dev = m.dev,
+		.twin = m.twin,
 		.ops = {&fdc_bus_ops, &dma_low_bus_ops, &dma_high_bus_ops, &dma_page_bus_ops},
 		.size = {FDC_PORTS, DMA_LOW_PORTS, DMA_HIGH_PORTS, DMA_PAGE_PORTS},
 		.world = world,
-		.ctx = &w};
-	if (gmem_create(&gm, 1 << 17) != 0)
-		return 0;
-	for (unsigned i = 0; i < 2; i++) {
-		fakeblock_init(&w.disk[i], i ? SHORT_SIZE : DISK_SIZE);
-		fakeblock_init(&twin_disk[i], w.disk[i].blk.size);
-	}
-	fill_config(&cfg, gm, twin_disk);
-	if (fdc_create(&f.twin, &cfg) != 0)
-		return 0;
-	fill_config(&cfg, gm, w.disk);
-	cfg.irq = fake_irq_line(&irq);
-	if (fdc_create(&f.dev, &cfg) != 0)
-		return 0;
-	w.dev = f.dev;
+		.ctx = &m};
 	regfuzz_run(&f, data, size);
-	device_destroy(f.dev);
-	device_destroy(f.twin);
-	for (unsigned i = 0; i < 2; i++) {
-		fakeblock_fini(&w.disk[i]);
-		fakeblock_fini(&twin_disk[i]);
-	}
-	gmem_destroy(gm);
 	return 0;
 }

@@ -3,7 +3,9 @@
 #include "fakes.h"
 #include "ide.h"
 #include "regfuzz.h"
+#include "still.h"
 
+#include <stdlib.h>
 #include <tinyvm/gmem.h>
 #include <tinyvm/ide.h>
 #include <tinyvm/log.h>
@@ -13,24 +15,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct world {
-	struct fakeblock disk, cd;
-	struct device *dev;
+struct machine {
+	struct fakeblock disk, cd, twin_disk, twin_cd;
+	struct gmem *gm;
+	struct device *dev, *twin;
 };
 
 static void world(void *ctx, uint8_t what)
 {
-	struct world *w = ctx;
-	struct fakeblock *fake = what & 1 ? &w->cd : &w->disk;
+	struct machine *m = ctx;
+	struct fakeblock *fake = what & 1 ? &m->cd : &m->disk;
 	if (what & 2) {
 		fake->fail_at = what >> 4;
 		fake->fail_with = -5;
 	}
-	device_lock(w->dev);
+	device_lock(m->dev);
 	fakeblock_release(fake, 1);
 	if (!fake->held_count)
 		fake->mode = what >> 2 & 3 ? FAKEBLOCK_AT_ONCE : FAKEBLOCK_HELD;
-	device_unlock(w->dev);
+	device_unlock(m->dev);
 }
 
 /* The windows as the script sees them have the device as ctx: channels are found behind it. */
@@ -71,45 +74,59 @@ static void fill(struct gmem *gm)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void machine_create(struct machine *m)
 {
-	struct world w;
-	struct fakeblock twin_disk, twin_cd;
-	struct gmem *gm;
-	struct regfuzz f = {.ops = {&command_ops, &control_ops, &ide_bm_bus_ops},
-			    .size = {16, 2, 16},
-			    .world = world,
-			    .ctx = &w};
-	log_set_level(LOG_ERROR);
-	if (gmem_create(&gm, RAM) != 0)
-		return 0;
-	fill(gm);
-	fakeblock_init(&w.disk, DISK);
-	fakeblock_init(&w.cd, DISK);
-	fakeblock_init(&twin_disk, DISK);
-	fakeblock_init(&twin_cd, DISK);
-	struct ide_config cfg = {.gm = gm,
-				 .drive = {{.blk = &w.disk.blk,
+	if (gmem_create(&m->gm, RAM) != 0)
+		abort();
+	fill(m->gm);
+	fakeblock_init(&m->disk, DISK);
+	fakeblock_init(&m->cd, DISK);
+	fakeblock_init(&m->twin_disk, DISK);
+	fakeblock_init(&m->twin_cd, DISK);
+	struct ide_config cfg = {.gm = m->gm,
+				 .drive = {{.blk = &m->disk.blk,
 					    .cylinders = 2,
 					    .heads = 4,
 					    .sectors = 16,
 					    .serial = ""},
-					   [3] = {.blk = &w.cd.blk, .is_cd = true, .serial = ""}}};
+					   [3] = {.blk = &m->cd.blk, .is_cd = true, .serial = ""}}};
 	struct ide_config twin = cfg;
-	twin.drive[0].blk = &twin_disk.blk;
-	twin.drive[3].blk = &twin_cd.blk;
-	if (ide_create(&f.dev, &cfg) == 0 && ide_create(&f.twin, &twin) == 0) {
-		w.dev = f.dev;
-		regfuzz_run(&f, data, size);
-		device_quiesce(f.dev);
-		device_quiesce(f.twin);
-		device_destroy(f.dev);
-		device_destroy(f.twin);
+	twin.drive[0].blk = &m->twin_disk.blk;
+	twin.drive[3].blk = &m->twin_cd.blk;
+	if (ide_create(&m->dev, &cfg) != 0 || ide_create(&m->twin, &twin) != 0)
+		abort();
+}
+
+static void machine_keep(struct machine *m, struct still *still)
+{
+	still_add(still, m, sizeof(*m));
+	still_add_gmem(still, m->gm);
+	still_add_heap(still, m->dev);
+	still_add_heap(still, m->twin);
+	still_add_heap(still, m->disk.data);
+	still_add_heap(still, m->cd.data);
+	still_add_heap(still, m->twin_disk.data);
+	still_add_heap(still, m->twin_cd.data);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct machine m;
+	static struct still still;
+	if (!still.count) {
+		log_set_level(LOG_ERROR);
+		machine_create(&m);
+		machine_keep(&m, &still);
 	}
-	fakeblock_fini(&w.disk);
-	fakeblock_fini(&w.cd);
-	fakeblock_fini(&twin_disk);
-	fakeblock_fini(&twin_cd);
-	gmem_destroy(gm);
+	still_restore(&still);
+	struct regfuzz f = {.dev = m.dev,
+			    .twin = m.twin,
+			    .ops = {&command_ops, &control_ops, &ide_bm_bus_ops},
+			    .size = {16, 2, 16},
+			    .world = world,
+			    .ctx = &m};
+	regfuzz_run(&f, data, size);
+	device_quiesce(m.dev);
+	device_quiesce(m.twin);
 	return 0;
 }

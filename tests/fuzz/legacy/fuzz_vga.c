@@ -4,22 +4,29 @@
  */
 #include "fakes.h"
 #include "regfuzz.h"
+#include "still.h"
 #include <stdlib.h>
 #include <tinyvm/screen.h>
 #include <tinyvm/vga.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct world {
+/* Pictures a script: those of graphics modes take milliseconds. */
+#define PICTURES_MAX 2
+
+struct machine {
 	struct fake_clock clock;
-	struct device *dev;
 	struct gmem *gm;
+	struct device *dev, *twin;
+	unsigned pictures;
+	struct still still;
 };
 
-/* A script's 8-bit offsets reach all of the 128 KiB, odd and even. */
+/* A script's offsets are the window's ends and where the memory maps begin and end. */
 static uint64_t scatter(uint64_t off)
 {
-	return (off * 0x203) % (VGA_MEMORY_SIZE - 7);
+	static const uint32_t base[4] = {0, 0xffe0, 0x17fe0, VGA_MEMORY_SIZE - 64};
+	return base[off >> 6] + (off & 63);
 }
 
 static uint64_t memory_read(void *ctx, uint64_t off, unsigned size)
@@ -43,15 +50,15 @@ static void map(void *ctx, bool is_mapped)
 static void world(void *ctx, uint8_t what)
 {
 	static struct screen screen;
-	struct world *w = ctx;
-	w->clock.ns += (uint64_t)what << (what & 31);
-	if (gmem_write(w->gm, VGA_TEXT_BASE + what * 128u, &what, 1) != 0)
+	struct machine *m = ctx;
+	m->clock.ns += (uint64_t)what << (what & 31);
+	if (gmem_write(m->gm, VGA_TEXT_BASE + what * 16u, &what, 1) != 0)
 		abort();
-	if (what & 1)
+	if (what & 7 || m->pictures++ >= PICTURES_MAX)
 		return;
-	device_lock(w->dev);
-	vga_take(w->dev, &screen);
-	device_unlock(w->dev);
+	device_lock(m->dev);
+	vga_take(m->dev, &screen);
+	device_unlock(m->dev);
 	if (screen.kind == SCREEN_TEXT &&
 	    (screen.cols > SCREEN_COLS_MAX || screen.rows > SCREEN_ROWS_MAX ||
 	     screen.glyph_height > SCREEN_GLYPH_MAX))
@@ -60,24 +67,35 @@ static void world(void *ctx, uint8_t what)
 		abort();
 }
 
+static void machine_create(struct machine *m, bool has_window)
+{
+	struct vga_window window = {.map = has_window ? map : NULL};
+	struct clock clock = fake_clock_wire(&m->clock);
+	m->clock.ns = 1;
+	if (gmem_create(&m->gm, 1 << 20) != 0 || vga_create(&m->dev, m->gm, clock, window) != 0 ||
+	    vga_create(&m->twin, m->gm, clock, (struct vga_window){0}) != 0)
+		abort();
+	still_add_gmem(&m->still, m->gm);
+	still_add_heap(&m->still, m->dev);
+	still_add_heap(&m->still, m->twin);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world w = {.clock = {.ns = 1}};
-	struct vga_window window = {.map = size & 1 ? map : NULL};
-	struct clock clock = fake_clock_wire(&w.clock);
-	struct regfuzz f = {.ops = {&vga_port_bus_ops, &memory_ops},
+	static struct machine machines[2];
+	struct machine *m = &machines[size & 1];
+	if (!m->still.count)
+		machine_create(m, size & 1);
+	still_restore(&m->still);
+	m->clock.ns = 1;
+	m->pictures = 0;
+	struct regfuzz f = {.dev = m->dev,
+			    .twin = m->twin,
+			    .ops = {&vga_port_bus_ops, &memory_ops},
 			    .size = {VGA_PORTS, 256},
 			    .world = world,
-			    .ctx = &w};
-	if (gmem_create(&w.gm, 1 << 20) != 0)
-		return 0;
-	if (vga_create(&f.dev, w.gm, clock, window) != 0 ||
-	    vga_create(&f.twin, w.gm, clock, (struct vga_window){0}) != 0)
-		abort();
-	w.dev = f.dev;
+			    .ctx = m,
+			    .is_unsaved = size & 6};
 	regfuzz_run(&f, data, size);
-	device_destroy(f.dev);
-	device_destroy(f.twin);
-	gmem_destroy(w.gm);
 	return 0;
 }
