@@ -79,7 +79,8 @@
 /**
  * struct bios_frame - the caller's registers on his stack, in ascending order
  * @eax and so on: with PUSHAD
- * @result: BIOS_DONE and so on, at ESP's place, which POPAD does not restore
+ * @result: BIOS_DONE and so on, at ESP's place, which POPAD does not restore. Before the first
+ *          OUT of a call it is ESP, which is neither BIOS_AGAIN nor BIOS_WAIT
  * @ip, @cs, @flags: what the interrupt pushed
  */
 struct bios_frame {

@@ -237,6 +237,20 @@ static unsigned bios_serve(struct bios *b, unsigned service, struct bios_frame *
 	}
 }
 
+/*
+ * A call begins where another has not ended: who called that has thrown its stack away (an
+ * interrupt's handler may). What it waited for is not for this one.
+ */
+static void bios_forget(struct bios *b, gpa_t frame)
+{
+	if (b->wait_frame == frame)
+		b->wait_frame = 0;
+	if (b->mouse.frame == frame)
+		b->mouse.frame = 0;
+	if (b->transfer.io.frame == frame)
+		b->transfer.io.disk = NULL;
+}
+
 static void bios_call(struct bios *b, unsigned service, gpa_t frame)
 {
 	struct bios_frame f = {0};
@@ -248,6 +262,8 @@ static void bios_call(struct bios *b, unsigned service, gpa_t frame)
 		return;
 	}
 	b->frame = frame;
+	if (f.result != BIOS_AGAIN && f.result != BIOS_WAIT)
+		bios_forget(b, frame);
 	f.result = bios_serve(b, service, &f);
 	/* It was RAM a moment ago, and RAM does not go away. */
 	(void)!gmem_write(b->cfg.gm, frame, &f, BIOS_FRAME_SIZE);

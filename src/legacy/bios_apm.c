@@ -29,14 +29,9 @@ static unsigned bios_apm_return(struct bios_frame *f, uint8_t status)
 }
 
 /* AL=05h: until the next interrupt. The ROM calls twice: before its HLT and after. */
-static unsigned bios_apm_idle(struct bios *b, struct bios_frame *f)
+static unsigned bios_apm_idle(struct bios_frame *f)
 {
-	if (b->wait_frame != b->frame) {
-		b->wait_frame = b->frame;
-		return BIOS_WAIT;
-	}
-	bios_wait_end(b);
-	return bios_apm_return(f, 0);
+	return f->result == BIOS_WAIT ? bios_apm_return(f, 0) : BIOS_WAIT;
 }
 
 static unsigned bios_apm_set_state(struct bios *b, struct bios_frame *f)
@@ -69,7 +64,7 @@ unsigned bios_apm(struct bios *b, struct bios_frame *f)
 	case 0x03:
 		return bios_apm_return(f, APM_NO_32_BIT);
 	case 0x05:
-		return bios_apm_idle(b, f);
+		return bios_apm_idle(f);
 	case 0x07:
 		return bios_apm_set_state(b, f);
 	case 0x0a:

@@ -331,6 +331,30 @@ WITH_DEVICE(test_another_call_meanwhile_waits_for_its_turn)
 	CHECK_EQ(at(BUFFER), 0x55);
 }
 
+WITH_DEVICE(test_a_call_that_was_abandoned_does_not_answer_for_the_next)
+{
+	const struct bios_frame write = {.eax = 0x0301,
+					 .ecx = 0x0001,
+					 .edx = 0x80,
+					 .es = BUFFER_SEG,
+					 .result = 0x7000}; /* as PUSHAD leaves it */
+	struct bios_frame f = write;
+	disk->mode = FAKEBLOCK_HELD;
+	bios_bench_poke(&bench, BUFFER, 0x11, 1);
+	bios_bench_out(&bench, 0x13, &f);
+	CHECK_EQ(f.result, BIOS_AGAIN);
+	/* A handler of an interrupt has thrown that stack away. The same call, with other data: */
+	bios_bench_poke(&bench, BUFFER, 0x22, 1);
+	f = write;
+	do {
+		bios_bench_out(&bench, 0x13, &f);
+		fakeblock_release(disk, 1);
+	} while (f.result == BIOS_AGAIN);
+	CHECK_EQ(f.eax, 0x0001);
+	CHECK_EQ(disk->data[0], 0x22);
+	CHECK_EQ(disk->count[BLOCK_WRITE], 2);
+}
+
 WITH_DEVICE(test_a_reset_forgets_what_is_with_the_disk)
 {
 	struct bios_frame f = {.eax = 0x0201, .ecx = 0x0001, .edx = 0x80, .es = BUFFER_SEG};
@@ -417,6 +441,7 @@ int main(void)
 		TEST_CASE(test_tells_parameters_for_blocks),
 		TEST_CASE(test_waits_for_a_slow_disk),
 		TEST_CASE(test_another_call_meanwhile_waits_for_its_turn),
+		TEST_CASE(test_a_call_that_was_abandoned_does_not_answer_for_the_next),
 		TEST_CASE(test_a_reset_forgets_what_is_with_the_disk),
 		TEST_CASE(test_buffers_anywhere_harm_nothing),
 		TEST_CASE(test_controllers_interrupts_are_noted),

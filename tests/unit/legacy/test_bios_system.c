@@ -268,6 +268,17 @@ WITH_DEVICE(test_waits_as_long_as_asked)
 	bios_bench_out(&bench, 0x15, &f);
 	CHECK_EQ(f.result, BIOS_DONE);
 	CHECK_EQ(f.flags & CF, 0);
+	/* A wait that was abandoned does not shorten the next one of the same place. */
+	f = (struct bios_frame){.eax = 0x8600, .ecx = 1, .edx = 0, .result = BENCH_STACK};
+	bios_bench_out(&bench, 0x15, &f);
+	CHECK_EQ(f.result, BIOS_AGAIN);
+	bench.clock.ns += 1000000000;
+	f.result = BENCH_STACK;
+	bios_bench_out(&bench, 0x15, &f);
+	CHECK_EQ(f.result, BIOS_AGAIN);
+	bench.clock.ns += 65536000;
+	bios_bench_out(&bench, 0x15, &f);
+	CHECK_EQ(f.result, BIOS_DONE);
 	/* Idle: one HLT */
 	f = (struct bios_frame){.eax = 0x5305};
 	bios_bench_out(&bench, 0x15, &f);
