@@ -25,13 +25,6 @@
  */
 #define QUIET_ARGS "quiet panic_print=0x20 "
 
-/*
- * What there is nothing to gain from: the search of all PCI buses for an AGP bridge and its like
- * before there are drivers (100000 exits, where the processor is an AMD of old), and the ciphers'
- * tests of themselves.
- */
-#define QUICK_ARGS "pci=noearly cryptomgr.notests "
-
 #define ROOT_INIT "/sbin/init"
 #define PATH_ELSE "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -213,8 +206,7 @@ int run_plan_machine(struct run_plan *plan, struct err *err)
 				run->rootfs);
 	if (error)
 		return error;
-	if (asprintf(&plan->append, QUICK_ARGS "%s%s", run->verbose ? "" : QUIET_ARGS,
-		     run->append) < 0) {
+	if (asprintf(&plan->append, "%s%s", run->verbose ? "" : QUIET_ARGS, run->append) < 0) {
 		plan->append = NULL;
 		return run_no_plan(err);
 	}

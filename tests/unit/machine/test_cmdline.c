@@ -7,6 +7,8 @@
 #include <tinyvm/config.h>
 #include <unistd.h>
 
+#define QUICK "pci=noearly cryptomgr.notests"
+
 static const struct config plain = {.append = "", .is_auto_args = true};
 
 /* Compares and frees. */
@@ -33,26 +35,27 @@ static void test_cmdline_has_finds_whole_names_before_the_dashes(void)
 static void test_cmdline_adds_safe_arguments_before_the_users(void)
 {
 	struct config cfg = plain;
-	CHECK(is_line(cmdline_build(&cfg, NULL), "console=ttyS0 panic=-1 reboot=k"));
+	CHECK(is_line(cmdline_build(&cfg, NULL), "console=ttyS0 panic=-1 reboot=k " QUICK));
 	cfg.append = "quiet -- sh";
 	CHECK(is_line(cmdline_build(&cfg, ""),
-		      "console=ttyS0 panic=-1 reboot=k root=/dev/vda rw quiet -- sh"));
+		      "console=ttyS0 panic=-1 reboot=k " QUICK " root=/dev/vda rw quiet -- sh"));
 	cfg.console = CONSOLE_VIRTIO;
-	CHECK(is_line(cmdline_build(&cfg, NULL), "console=hvc0 panic=-1 reboot=k quiet -- sh"));
+	CHECK(is_line(cmdline_build(&cfg, NULL),
+		      "console=hvc0 panic=-1 reboot=k " QUICK " quiet -- sh"));
 }
 
 static void test_cmdline_leaves_the_users_arguments_alone(void)
 {
 	struct config cfg = plain;
-	cfg.append = "console=tty0 panic=5 reboot=t root=LABEL=x";
+	cfg.append = "console=tty0 panic=5 reboot=t pci=nomsi cryptomgr.notests=0 root=LABEL=x";
 	CHECK(is_line(cmdline_build(&cfg, "1"), cfg.append));
 	cfg.append = "ro";
 	CHECK(is_line(cmdline_build(&cfg, "1"),
-		      "console=ttyS0 panic=-1 reboot=k root=/dev/vda1 ro"));
+		      "console=ttyS0 panic=-1 reboot=k " QUICK " root=/dev/vda1 ro"));
 	cfg.append = "";
 	cfg.disk[0].is_readonly = true;
 	CHECK(is_line(cmdline_build(&cfg, "1"),
-		      "console=ttyS0 panic=-1 reboot=k root=/dev/vda1 ro"));
+		      "console=ttyS0 panic=-1 reboot=k " QUICK " root=/dev/vda1 ro"));
 }
 
 static void test_cmdline_without_auto_args_is_the_users(void)

@@ -111,7 +111,7 @@ static void test_plan_of_a_writable_root_is_none(void)
 	CHECK_EQ(run_plan_machine(&plan, &err), 0);
 	CHECK_STR(plan.root, "virtiofs:share0:rw:");
 	CHECK(!plan.cfg.share[0].is_readonly);
-	CHECK_STR(plan.cfg.append, "pci=noearly cryptomgr.notests debug");
+	CHECK_STR(plan.cfg.append, "debug");
 	end();
 }
 
