@@ -251,6 +251,7 @@ unsigned bios_boot(struct bios *b, struct bios_frame *f, bool is_next)
 		return bios_boot_enter(b, f, BOOT_GPA, BIOS_DRIVE_HARD_DISK);
 	if (b->boot.stage == BOOT_IDLE) {
 		b->eltorito = (struct bios_eltorito){0};
+		bios_disk_tell_count(b);
 		b->boot.stage = BOOT_NEXT;
 		if (!is_next)
 			b->boot.tried = 0;

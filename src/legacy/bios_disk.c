@@ -11,6 +11,7 @@
  */
 #include "bios_device.h"
 
+#define BDA_EQUIPMENT		BDA(0x10)
 #define BDA_FLOPPY_RECALIBRATED BDA(0x3e)
 #define BDA_FLOPPY_MOTOR	BDA(0x3f)
 #define BDA_FLOPPY_STATUS	BDA(0x41)
@@ -23,6 +24,10 @@
 
 #define EBDA_DISK_TABLE	     0x3d /* what INT 41h and 46h point to, 16 bytes each */
 #define EBDA_DISK_TABLE_SIZE 16
+
+#define EQUIPMENT_FLOPPY	 0x0001u
+#define EQUIPMENT_FLOPPIES	 0x00c1u /* how many, and whether any */
+#define EQUIPMENT_FLOPPIES_SHIFT 6
 
 #define VECTOR_DISK_0	    (0x41u * 4)
 #define VECTOR_DISK_1	    (0x46u * 4)
@@ -150,11 +155,9 @@ static unsigned bios_disk_parameters(struct bios *b, struct bios_frame *f)
 	uint8_t number = bios_low(f->edx);
 	bool is_floppy = number < BIOS_DRIVE_HARD_DISK;
 	enum bios_disk_kind kind = is_floppy ? BIOS_FLOPPY : BIOS_HARD_DISK;
-	unsigned drives = bios_disk_count(b, kind);
+	unsigned drives = bios_drive_count(b, kind);
 	struct bios_drive drive;
 
-	if (b->eltorito.is_emulated && (b->eltorito.media == 4) == !is_floppy)
-		drives++;
 	bool is_there = bios_drive(b, number, &drive) && drive.kind == kind && drive.cylinders &&
 			drive.heads && drive.sectors;
 	if (!is_there && !is_floppy)
@@ -326,12 +329,24 @@ static uint8_t bios_floppy_media(const struct bios_drive *drive)
 	}
 }
 
+void bios_disk_tell_count(struct bios *b)
+{
+	unsigned floppies = bios_drive_count(b, BIOS_FLOPPY);
+	unsigned equipment = bios_peek16(b, BDA_EQUIPMENT) & ~EQUIPMENT_FLOPPIES;
+	if (floppies > 4)
+		floppies = 4;
+	if (floppies)
+		equipment |= EQUIPMENT_FLOPPY | (floppies - 1) << EQUIPMENT_FLOPPIES_SHIFT;
+	bios_poke16(b, BDA_EQUIPMENT, (uint16_t)equipment);
+	bios_poke8(b, BDA_DISK_COUNT, (uint8_t)bios_drive_count(b, BIOS_HARD_DISK));
+}
+
 void bios_disk_post(struct bios *b)
 {
 	struct bios_drive drive;
 	uint8_t info = 0;
 
-	bios_poke8(b, BDA_DISK_COUNT, (uint8_t)bios_disk_count(b, BIOS_HARD_DISK));
+	bios_disk_tell_count(b);
 	bios_poke8(b, BDA_DISK_CONTROL, 0xc0);
 	bios_disk_put_table(b, 0);
 	bios_disk_put_table(b, 1);

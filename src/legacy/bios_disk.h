@@ -99,10 +99,17 @@ struct bios_drive {
 	bool is_readonly;
 };
 
-/* Drives. bios_drive(): false when there is none of that number. */
+/*
+ * Drives. bios_drive(): false when there is none of that number. bios_drive_count(): with the one
+ * that a CD is shown as, which bios_disk_count() leaves out.
+ */
 unsigned bios_disk_count(const struct bios *b, enum bios_disk_kind kind);
+unsigned bios_drive_count(const struct bios *b, enum bios_disk_kind kind);
 const struct bios_disk *bios_disk_nth(const struct bios *b, enum bios_disk_kind kind, unsigned n);
 bool bios_drive(const struct bios *b, uint8_t number, struct bios_drive *ret_drive);
+
+/* Has the BIOS data area count the drives that there are now. */
+void bios_disk_tell_count(struct bios *b);
 
 /**
  * bios_io() - do @io, or go on with it

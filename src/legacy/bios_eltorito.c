@@ -85,6 +85,7 @@ void bios_eltorito_image(struct bios *b, const uint8_t *sector)
 		e->cylinders = (uint16_t)((last[2] | (last[1] & 0xc0) << 2) + 1);
 	}
 	e->is_emulated = e->media != 0;
+	bios_disk_tell_count(b);
 }
 
 /* AL=00h: end the emulation, and say what it was; 01h: say it. */
@@ -120,7 +121,9 @@ unsigned bios_eltorito_service(struct bios *b, struct bios_frame *f)
 		packet[0x12] = (uint8_t)(e->heads - 1);
 	}
 	bios_copy_out(b, bios_gpa(f->ds, bios_word(f->esi)), packet, sizeof(packet));
-	if (bios_low(f->eax) == 0)
+	if (bios_low(f->eax) == 0) {
 		e->is_emulated = false;
+		bios_disk_tell_count(b);
+	}
 	return BIOS_DONE;
 }

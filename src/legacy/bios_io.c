@@ -30,6 +30,17 @@ const struct bios_disk *bios_disk_nth(const struct bios *b, enum bios_disk_kind 
 	return NULL;
 }
 
+static bool bios_is_emulating(const struct bios *b, enum bios_disk_kind kind)
+{
+	const struct bios_eltorito *e = &b->eltorito;
+	return e->is_emulated && kind == (e->media == 4 ? BIOS_HARD_DISK : BIOS_FLOPPY);
+}
+
+unsigned bios_drive_count(const struct bios *b, enum bios_disk_kind kind)
+{
+	return bios_disk_count(b, kind) + bios_is_emulating(b, kind);
+}
+
 /* The part of a CD that is shown as a floppy or hard disk. */
 static bool bios_drive_emulated(const struct bios *b, struct bios_drive *ret_drive)
 {
@@ -63,7 +74,7 @@ bool bios_drive(const struct bios *b, uint8_t number, struct bios_drive *ret_dri
 	if (e->is_emulated && number == e->drive)
 		return bios_drive_emulated(b, ret_drive);
 	/* The first of its kind has had to make room. */
-	if (e->is_emulated && kind == (e->media == 4 ? BIOS_HARD_DISK : BIOS_FLOPPY))
+	if (bios_is_emulating(b, kind))
 		n--;
 	const struct bios_disk *disk = bios_disk_nth(b, kind, n);
 	if (!disk)

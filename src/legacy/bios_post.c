@@ -28,13 +28,11 @@
 #define LPT_TIMEOUT	 20
 #define COM_TIMEOUT	 1
 
-#define EQUIPMENT_FLOPPY	 0x0001
-#define EQUIPMENT_FPU		 0x0002
-#define EQUIPMENT_MOUSE		 0x0004
-#define EQUIPMENT_VGA		 0x0020 /* 80 columns, colour */
-#define EQUIPMENT_FLOPPIES_SHIFT 6
-#define EQUIPMENT_COMS_SHIFT	 9
-#define EQUIPMENT_LPTS_SHIFT	 14
+#define EQUIPMENT_FPU	     0x0002
+#define EQUIPMENT_MOUSE	     0x0004
+#define EQUIPMENT_VGA	     0x0020 /* 80 columns, colour */
+#define EQUIPMENT_COMS_SHIFT 9
+#define EQUIPMENT_LPTS_SHIFT 14
 
 #define CMOS_SHUTDOWN 0x0f
 
@@ -58,17 +56,16 @@ static uint16_t bios_post_vector(struct bios *b, unsigned n)
 	return BIOS_ROM_IRET;
 }
 
+/* But for the floppies, which bios_disk_post() counts. */
 static uint16_t bios_post_equipment(struct bios *b)
 {
-	unsigned floppies = bios_disk_count(b, BIOS_FLOPPY), coms = 0, lpts = 0;
+	unsigned coms = 0, lpts = 0;
 	unsigned equipment = EQUIPMENT_FPU | EQUIPMENT_VGA;
 
 	while (coms < 4 && b->cfg.com_port[coms])
 		coms++;
 	while (lpts < 3 && b->cfg.lpt_port[lpts])
 		lpts++;
-	if (floppies)
-		equipment |= EQUIPMENT_FLOPPY | (floppies - 1) << EQUIPMENT_FLOPPIES_SHIFT;
 	if (bios_mouse_is_there(b))
 		equipment |= EQUIPMENT_MOUSE;
 	return (uint16_t)(equipment | coms << EQUIPMENT_COMS_SHIFT | lpts << EQUIPMENT_LPTS_SHIFT);

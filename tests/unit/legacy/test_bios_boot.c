@@ -71,6 +71,14 @@ static uint8_t at(gpa_t gpa)
 	return (uint8_t)bios_bench_peek(&bench, gpa, 1);
 }
 
+/* INT 11h's floppies */
+static unsigned equipment(void)
+{
+	struct bios_frame e = {0};
+	bios_bench_call(&bench, 0x11, &e);
+	return e.eax & 0xc1;
+}
+
 static bool shows(const char *text)
 {
 	return strstr(bios_bench_screen(&bench), text);
@@ -232,10 +240,12 @@ WITH_DEVICE(test_boots_a_cd_as_a_floppy)
 	add_cd(2, 0, 1);
 	strcpy(bench.cfg.boot, "d");
 	bios_bench_start(&bench);
+	CHECK_EQ(equipment(), 0x01);
 	boot(0x19);
 	CHECK_EQ(bench.booted, 1);
 	CHECK_EQ(f.edx, 0x00);
 	CHECK_EQ(at(0x7c00), 1);
+	CHECK_EQ(equipment(), 0x41);
 	/* Drive 0 is the image, the floppy has become drive 1. */
 	f = (struct bios_frame){.eax = 0x0201, .ecx = 0x0003, .edx = 0, .ebx = 0x8000};
 	bios_bench_call(&bench, 0x13, &f);
@@ -259,6 +269,21 @@ WITH_DEVICE(test_boots_a_cd_as_a_floppy)
 	f = (struct bios_frame){.eax = 0x0201, .ecx = 0x0001, .edx = 0, .ebx = 0x8000};
 	bios_bench_call(&bench, 0x13, &f);
 	CHECK_EQ(at(0x8000), 0x77);
+	CHECK_EQ(equipment(), 0x01);
+}
+
+/* Who boots from the only floppy, which is on a CD, asks whether there is one. */
+WITH_DEVICE(test_a_cd_that_is_a_floppy_counts_until_the_next_boot)
+{
+	add_cd(1, 0, 1);
+	bios_bench_start(&bench);
+	CHECK_EQ(equipment(), 0x00);
+	boot(0x19);
+	CHECK_EQ(bench.booted, 1);
+	CHECK_EQ(equipment(), 0x01);
+	bench.cfg.disk[0].submit = NULL;
+	boot(0x18);
+	CHECK_EQ(equipment(), 0x00);
 }
 
 WITH_DEVICE(test_boots_a_cd_as_a_hard_disk)
@@ -269,8 +294,10 @@ WITH_DEVICE(test_boots_a_cd_as_a_hard_disk)
 	partition[6] = 0x40 | 17; /* sector, and two bits of */
 	partition[7] = 0x05;	  /* the cylinder: 105h */
 	bios_bench_start(&bench);
+	CHECK_EQ(at(0x475), 0);
 	boot(0x19);
 	CHECK_EQ(f.edx, 0x80);
+	CHECK_EQ(at(0x475), 1);
 	f = (struct bios_frame){.eax = 0x0800, .edx = 0x80};
 	bios_bench_call(&bench, 0x13, &f);
 	CHECK_EQ(f.ecx, 0x0500 | 0x40 | 17);
@@ -361,6 +388,7 @@ int main(void)
 		TEST_CASE(test_boots_a_cd_without_emulation),
 		TEST_CASE(test_a_long_image_stays_below_the_bios),
 		TEST_CASE(test_boots_a_cd_as_a_floppy),
+		TEST_CASE(test_a_cd_that_is_a_floppy_counts_until_the_next_boot),
 		TEST_CASE(test_boots_a_cd_as_a_hard_disk),
 		TEST_CASE(test_damaged_cds_are_not_booted),
 		TEST_CASE(test_boots_from_slow_disks_and_a_saved_state),
