@@ -22,8 +22,9 @@
 #define CONFIGURATION	  0x65 /* translate, mouse off, tested, IRQ 1 */
 #define BYTES_LEFT_MAX	  16
 
-#define FUNCTIONS   0x34   /* AH=09h: AH=10h to 12h, 0Ah, 0305h */
-#define KEYBOARD_ID 0x41ab /* AH=0Ah: enhanced, behind a controller that translates */
+#define FUNCTIONS	   0x34	  /* AH=09h: AH=10h to 12h, 0Ah, 0305h */
+#define FUNCTIONS_ENHANCED 0x80	  /* AH=92h */
+#define KEYBOARD_ID	   0x41ab /* AH=0Ah: enhanced, behind a controller that translates */
 
 /* Codes that only the enhanced functions give. */
 #define LAST_OLD_CODE 0x84
@@ -151,6 +152,9 @@ unsigned bios_keyboard(struct bios *b, struct bios_frame *f)
 		break;
 	case 0x0a:
 		bios_set_word(&f->ebx, KEYBOARD_ID);
+		break;
+	case 0x92: /* no function: IBM's code left AH so where 10h to 12h are there */
+		bios_set_high(&f->eax, FUNCTIONS_ENHANCED);
 		break;
 	default:
 		break;

@@ -225,6 +225,13 @@ WITH_DEVICE(test_answers_what_it_can_do)
 	f = (struct bios_frame){.eax = 0x0a00};
 	bios_bench_call(&bench, 0x16, &f);
 	CHECK_EQ(f.ebx, 0x41ab);
+	/* How the DOS keyboard driver asks for functions 10h up, and 20h up, which are not here. */
+	f = (struct bios_frame){.eax = 0x9200};
+	bios_bench_call(&bench, 0x16, &f);
+	CHECK_EQ(f.eax, 0x8000);
+	f = (struct bios_frame){.eax = 0xa200};
+	bios_bench_call(&bench, 0x16, &f);
+	CHECK_EQ(f.eax, 0xa200);
 	f = (struct bios_frame){.eax = 0x0305, .ebx = 0x011f};
 	bios_bench_call(&bench, 0x16, &f);
 	CHECK_EQ(at(0x497) & 0x40, 0x40);
