@@ -66,15 +66,15 @@ struct bios_disk {
  * @boot:   the letters a (floppy), c (hard disk), d (CD) in the order of trying, NUL-terminated
  * @pio, @mmio: to reach chips with; locks of other devices are taken inside, so nobody whom the
  * BIOS calls may call the BIOS
- * @power:  APM poweroff, and the reset of INT 19h and of Ctrl-Alt-Del
- * @extended_kib: INT 15h AH=88h's; @ram_below_4g, @ram_above_4g: bytes, for E801 and E820
+ * @power:  APM poweroff, and the reset of Ctrl-Alt-Del
+ * @ram_below_4g, @ram_above_4g: bytes, for INT 15h
  * @reserved_top: bytes at the end of @ram_below_4g that tables occupy
  * @com_port, @lpt_port: I/O addresses for the BIOS data area, 0 for none
  * @cpus:   for the MP table
  * @is_pci: INT 1Ah AH=B1h answers
  * @pci_intx_gsi: for the MP table, the IOAPIC's inputs of INTA# by slot: pci_intx_gsi[slot % 4]
  * (all pins of a slot share one)
- * @booted: NULL, or told once that the boot sector gets the processor, with the drive's number
+ * @booted: NULL, or told when a boot sector gets the processor, with the drive's number
  */
 struct bios_config {
 	struct gmem *gm;

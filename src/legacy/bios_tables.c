@@ -3,8 +3,7 @@
  * Specification 1.4, Intel, 1997) and SMBIOS (DMTF DSP0134 2.8). ACPI's are the machine's, for
  * every kind of boot.
  *
- * Left out: interrupts of PCI functions in the MP table, which ACPI has; processors beyond the
- * first 254, whose APIC IDs it could not say.
+ * Left out: processors beyond the first 254, whose APIC IDs the MP table could not say.
  */
 #include "bios_device.h"
 
@@ -264,7 +263,7 @@ static void smbios_add_memory(struct smbios *s, uint64_t size)
 	tables_put(t, 64, 2);
 	tables_put(t, 64, 2);
 	tables_put(t, mib < 0x7fff ? mib : 0x7fff, 2);
-	tables_put(t, 0x01000009, 4); /* DIMM, no set, its name */
+	tables_put(t, 0x00010009, 4); /* DIMM, no set, where it is, no bank */
 	tables_put(t, 0x07, 1);	      /* RAM */
 	tables_put(t, 0x0002, 2);
 	tables_put(t, 0, 7);
