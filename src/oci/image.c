@@ -199,25 +199,36 @@ static int build_disk(struct build *b, int *ret_fd, struct err *err)
 
 /* What it says about its command */
 
-static unsigned image_list(const struct json_value *config, const char *key, const char **list,
-			   unsigned count)
+/* Adds the strings at @key to @list. Return: 0 or -E2BIG: a part of a command would be another. */
+static int image_list(const struct json_value *config, const char *key, const char **list,
+		      unsigned *count)
 {
 	const struct json_value *array = json_get(config, key, JSON_ARRAY);
-	for (const struct json_value *v = array ? array->first : NULL; v; v = v->next)
-		if (v->type == JSON_STRING && count < OCI_LIST_MAX)
-			list[count++] = v->text;
-	return count;
+	for (const struct json_value *v = array ? array->first : NULL; v; v = v->next) {
+		if (v->type != JSON_STRING)
+			continue;
+		if (*count == OCI_LIST_MAX)
+			return -E2BIG;
+		list[(*count)++] = v->text;
+	}
+	return 0;
 }
 
-static void image_describe(struct oci_image *image, const struct json *doc)
+static int image_describe(struct oci_image *image, const struct json *doc, struct err *err)
 {
 	const struct json_value *config = json_get(json_root(doc), "config", JSON_OBJECT);
 	const char *cwd = json_text(config, "WorkingDir", "");
 	image->cwd = cwd[0] == '/' && cwd[1] ? cwd : NULL;
 	image->user = json_text(config, "User", "");
-	image->env_count = image_list(config, "Env", image->env, 0);
-	image->command_count = image_list(config, "Entrypoint", image->command, 0);
-	image->command_count = image_list(config, "Cmd", image->command, image->command_count);
+	int rc = image_list(config, "Env", image->env, &image->env_count);
+	if (!rc)
+		rc = image_list(config, "Entrypoint", image->command, &image->command_count);
+	if (!rc)
+		rc = image_list(config, "Cmd", image->command, &image->command_count);
+	if (rc)
+		err_set(err, rc, "it has more than %d variables, or words of a command",
+			OCI_LIST_MAX);
+	return rc;
 }
 
 /* Names out of archives may hold anything, terminals' control characters included. */
@@ -233,9 +244,10 @@ static int image_open(struct oci_image *image, struct build *b, struct err *err)
 	int rc = manifest_pick(&b->manifest, b->store, b->options->is_32bit, err);
 	if (rc)
 		return rc;
-	image_describe(image, b->manifest.config);
+	rc = image_describe(image, b->manifest.config, err);
 	b->cwd = image->cwd;
-	rc = build_disk(b, &image->fd, err);
+	if (!rc)
+		rc = build_disk(b, &image->fd, err);
 	if (!rc) {
 		image->priv = b->manifest.config;
 		b->manifest.config = NULL;

@@ -235,6 +235,22 @@ WITH_DEVICE(test_oci_the_configuration_is_told)
 	CHECK_STR(t.image.user, "");
 }
 
+/* A command without its last words would be another one. */
+WITH_DEVICE(test_oci_a_command_is_told_whole_or_not_at_all)
+{
+	struct maketar mt = {0};
+	char words[OCI_LIST_MAX * 4 + 1];
+	for (unsigned i = 0; i < OCI_LIST_MAX; i++)
+		memcpy(words + i * 4, ",\"a\"", 5);
+	maketar_file(&mt, "file", "");
+	kit_layer(&mt);
+	kit_finish(kit_text("\"config\":{\"Cmd\":[%s]},", words + 1));
+	CHECK_EQ(open_image("layout"), 0);
+	CHECK_EQ(t.image.command_count, OCI_LIST_MAX);
+	kit_finish(kit_text("\"config\":{\"Entrypoint\":[\"b\"],\"Cmd\":[%s]},", words + 1));
+	CHECK_REFUSED("layout", "it has more than 1024 variables, or words of a command");
+}
+
 WITH_DEVICE(test_oci_the_image_for_the_processor_is_taken)
 {
 	struct maketar mt = {0};
@@ -505,6 +521,7 @@ int main(void)
 		TEST_CASE(test_oci_links_between_a_tarballs_members_are_followed),
 		TEST_CASE(test_oci_layers_may_be_packed),
 		TEST_CASE(test_oci_the_configuration_is_told),
+		TEST_CASE(test_oci_a_command_is_told_whole_or_not_at_all),
 		TEST_CASE(test_oci_the_image_for_the_processor_is_taken),
 		TEST_CASE(test_oci_what_was_unpacked_is_kept_and_found_again),
 		TEST_CASE(test_oci_only_a_few_images_are_kept),
