@@ -340,6 +340,10 @@ static int run_parse_check(struct run_parse *p)
 		return err_set(p->err, -EINVAL,
 			       "run: there is no command to run; it comes last, as in tinyvm run "
 			       "-- uname -r");
+	if (cfg->cwd && cfg->cwd[0] != '/')
+		return err_set(p->err, -EINVAL,
+			       "--cwd '%.200s' is not the whole path in the guest, such as /tmp",
+			       cfg->cwd);
 	if (cfg->image && cfg->rootfs)
 		return err_set(p->err, -EINVAL,
 			       "--image and --rootfs exclude each other: there is one root");

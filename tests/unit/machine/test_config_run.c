@@ -170,6 +170,8 @@ static void test_config_run_what_makes_no_sense_is_refused_with_a_sentence(void)
 	CHECK_REFUSED("--kernel is given twice; leave one of the two out", "-k", "a", "-k", "b",
 		      "true");
 	CHECK_REFUSED("--verbose takes no value; leave =1 out", "--verbose=1", "true");
+	CHECK_REFUSED("--cwd 'src' is not the whole path in the guest, such as /tmp", "--cwd",
+		      "src", "true");
 	CHECK_REFUSED("--env '=x' has no name", "--env", "=x", "true");
 }
 
