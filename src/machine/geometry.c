@@ -38,9 +38,39 @@ static bool geometry_of_fat(const uint8_t *s, unsigned *ret_heads, unsigned *ret
 	return true;
 }
 
-/* Partitions end at the end of a cylinder: the largest head and sector there are the disk's. */
+static uint32_t geometry_dword(const uint8_t *p)
+{
+	return geometry_word(p) | (uint32_t)geometry_word(p + 2) << 16;
+}
+
+/* Whether cylinder, head and sector at @p are block @lba. The last cylinder stands for more. */
+static bool geometry_is_block(const uint8_t *p, uint64_t lba, unsigned heads, unsigned sectors)
+{
+	unsigned cylinder = p[2] | (p[1] & 0xc0u) << 2;
+	return cylinder >= CYLINDERS_MAX - 1 ||
+	       ((uint64_t)cylinder * heads + p[0]) * sectors + (p[1] & 0x3f) == lba + 1;
+}
+
+/* Whether all partitions begin and end where they say in both ways. */
+static bool geometry_fits(const uint8_t *s, unsigned heads, unsigned sectors)
+{
+	for (const uint8_t *p = s + PARTITIONS; p < s + MAGIC; p += 16) {
+		uint64_t first = geometry_dword(p + 8), count = geometry_dword(p + 12);
+		if (p[4] && (!geometry_is_block(p + 1, first, heads, sectors) ||
+			     !geometry_is_block(p + 5, first + count - 1, heads, sectors)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Partitions used to end at the end of a cylinder: the largest head and sector there are the
+ * disk's. Tools of today end them anywhere; then it is one of those that they take disks for.
+ */
 static bool geometry_of_partitions(const uint8_t *s, unsigned *ret_heads, unsigned *ret_sectors)
 {
+	static const uint8_t usual[][2] = {{255, 63}, {16, 63},	 {32, 63},
+					   {64, 63},  {128, 63}, {64, 32}};
 	*ret_heads = *ret_sectors = 0;
 	for (const uint8_t *p = s + PARTITIONS; p < s + MAGIC; p += 16) {
 		unsigned head = p[5] + 1u, sector = p[6] & 0x3f;
@@ -51,7 +81,16 @@ static bool geometry_of_partitions(const uint8_t *s, unsigned *ret_heads, unsign
 		if (sector > *ret_sectors)
 			*ret_sectors = sector;
 	}
-	return *ret_sectors > 0;
+	if (!*ret_sectors || geometry_fits(s, *ret_heads, *ret_sectors))
+		return *ret_sectors > 0;
+	for (unsigned i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		if (geometry_fits(s, usual[i][0], usual[i][1])) {
+			*ret_heads = usual[i][0];
+			*ret_sectors = usual[i][1];
+			break;
+		}
+	}
+	return true;
 }
 
 static bool geometry_set(uint64_t size, unsigned heads, unsigned sectors,
