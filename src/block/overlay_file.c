@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <tinyvm/err.h>
+#include <tinyvm/nameless.h>
 #include <unistd.h>
 
 /* For the overlay of a device: /dev is in RAM, and so may /tmp be. */
@@ -25,25 +25,6 @@ static char *overlay_dir_of(const char *path)
 	if (!slash)
 		return strdup(".");
 	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-/* For file systems without O_TMPFILE: a name for the blink of an eye. */
-static int overlay_open_nameless(const char *dir)
-{
-	int fd = open(dir, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-		return fd;
-
-	char *path;
-	if (asprintf(&path, "%s/.tinyvm-XXXXXX", dir) < 0) {
-		errno = ENOMEM;
-		return -1;
-	}
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	free(path);
-	return fd;
 }
 
 static int overlay_sized(int fd, uint64_t size, const char *path, struct err *err)
@@ -74,12 +55,12 @@ static int overlay_make_volatile(int *ret_fd, const char *image_path, const char
 	}
 	const char *where = dir ? dir : beside ? beside : OVERLAY_DEVICE_DIR;
 	int ret = 0;
-	int fd = overlay_open_nameless(where);
+	int fd = nameless_open(where, 0);
 	if (fd < 0)
-		ret = err_set(err, -errno,
+		ret = err_set(err, fd,
 			      "%s: cannot hold the overlay of %s: %s; name another directory with "
 			      "--tmpdir",
-			      where, image_path, strerror(errno));
+			      where, image_path, strerror(-fd));
 	else
 		ret = overlay_sized(fd, size, where, err);
 	if (ret == 0)

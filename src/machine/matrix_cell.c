@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <tinyvm/config.h>
+#include <tinyvm/nameless.h>
 #include <unistd.h>
 
 #define NS_PER_MS   1000000u
@@ -30,26 +31,14 @@
 static int cell_open_output(const char **ret_dir)
 {
 	const char *const dirs[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
-	int error = -ENOENT;
-	for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		char path[4096];
+	int fd = -ENOENT;
+	for (unsigned i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && fd < 0; i++) {
 		if (!dirs[i] || !*dirs[i])
 			continue;
 		*ret_dir = dirs[i];
-		int fd = open(dirs[i], O_RDWR | O_APPEND | O_TMPFILE | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			return fd;
-		error = -errno;
-		if (snprintf(path, sizeof(path), "%s/tinyvm-XXXXXX", dirs[i]) >= (int)sizeof(path))
-			continue;
-		fd = mkostemp(path, O_APPEND | O_CLOEXEC);
-		if (fd >= 0) {
-			unlink(path);
-			return fd;
-		}
-		error = -errno;
+		fd = nameless_open(dirs[i], O_APPEND);
 	}
-	return error;
+	return fd;
 }
 
 static _Noreturn void cell_exec(const struct matrix_cell *c, char **args, const sigset_t *mask,

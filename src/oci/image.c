@@ -23,6 +23,7 @@
 #include <tinyvm/err.h>
 #include <tinyvm/keep.h>
 #include <tinyvm/log.h>
+#include <tinyvm/nameless.h>
 #include <tinyvm/oci.h>
 #include <unistd.h>
 
@@ -160,7 +161,7 @@ static int build_in(struct build *b, int dir, const char *name, int *ret_fd, str
 	bool is_kept = fd >= 0;
 	const char *where = is_kept ? b->options->cache_dir : b->options->tmpdir;
 	if (!is_kept)
-		fd = store_open_nameless(where);
+		fd = nameless_open(where, 0);
 	if (fd < 0)
 		return err_set(err, fd,
 			       "it cannot be unpacked in %.100s: %s; name another directory with "

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <tinyvm/err.h>
+#include <tinyvm/nameless.h>
 #include <tinyvm/unpack.h>
 #include <unistd.h>
 
@@ -44,22 +45,6 @@ struct store {
 	struct member *members;
 	size_t count, room;
 };
-
-int store_open_nameless(const char *dir)
-{
-	char *path;
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
-		return fd >= 0 ? fd : -errno;
-	if (asprintf(&path, "%s/tinyvm-XXXXXX", dir) < 0)
-		return -ENOMEM;
-	fd = mkostemp(path, O_CLOEXEC);
-	int saved = errno;
-	if (fd >= 0)
-		unlink(path);
-	free(path);
-	return fd >= 0 ? fd : -saved;
-}
 
 /* Names */
 
@@ -199,7 +184,7 @@ static int store_unpack(struct store *store, const struct unpack_format *format,
 	uint8_t *buf = malloc(256 << 10);
 	uint64_t at = 0;
 	ssize_t n = 0;
-	int fd = store_open_nameless(tmpdir);
+	int fd = nameless_open(tmpdir, 0);
 	int rc = fd < 0 ? err_set(err, fd, "it cannot be unpacked in %.100s: %s", tmpdir,
 				  strerror(-fd))
 			: 0;

@@ -47,7 +47,4 @@ void blob_close(struct blob *blob);
 int store_read_json(const struct store *store, const char *name, const char *hex,
 		    struct json **ret_json, struct err *err) __attribute__((warn_unused_result));
 
-/* A new file without a name in @dir, for reading and writing. Return: a descriptor or -errno. */
-int store_open_nameless(const char *dir) __attribute__((warn_unused_result));
-
 #endif
