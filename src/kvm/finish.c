@@ -216,7 +216,7 @@ static bool finish_verify(struct finish_cpu *cpu, struct finish_code *c, uint8_t
 	bool is_good = finish_descriptor(cpu, selector, &s) && s.s;
 	if (is_good) {
 		bool is_code = s.type & 8, is_conforming = is_code && s.type & 4;
-		unsigned cpl = cpu->sregs.cs.dpl, rpl = selector & 3;
+		unsigned cpl = cpu->sregs.ss.dpl, rpl = selector & 3;
 		is_good = is_write ? !is_code && s.type & 2 : !is_code || s.type & 2;
 		is_good = is_good && (is_conforming || (s.dpl >= cpl && s.dpl >= rpl));
 	}

@@ -84,7 +84,7 @@ static bool control_inner_stack(struct finish_cpu *cpu, unsigned cpl, struct sta
 	unsigned size = is_32 ? 4 : 2;
 	uint32_t at = (is_32 ? 4 : 2) + cpl * size * 2, sp = 0;
 	uint16_t selector;
-	if (tr->unusable || at + size + 2 > tr->limit ||
+	if (tr->unusable || at + size + 1 > tr->limit ||
 	    !cpu->read(cpu->ctx, (uint32_t)(tr->base + at), &sp, size) ||
 	    !cpu->read(cpu->ctx, (uint32_t)(tr->base + at + size), &selector, 2))
 		return false;

@@ -225,6 +225,17 @@ static void test_sixteen_bit_forms(void)
 	CHECK_EQ(cpu.regs.rflags, 0x246);
 }
 
+static void test_the_inner_stack_is_within_the_tasks_segment(void)
+{
+	struct finish_cpu cpu = protected_mode(3);
+	gate(0x21, 0x6e, CODE32, 0x500);
+	cpu.sregs.tr.limit = 8; /* half of SS0 */
+	CHECK(!RUN(&cpu, 0xcd, 0x21));
+	cpu.sregs.tr.limit = 9;
+	IS(RUN(&cpu, 0xcd, 0x21), "INT");
+	CHECK_EQ(cpu.regs.rsp, STACK - 20);
+}
+
 static void test_hostile_tables_are_refused(void)
 {
 	struct finish_cpu cpu = protected_mode(0);
@@ -287,12 +298,16 @@ static void test_verify_looks_at_rights(void)
 	cpu.regs.rax = DATA32;
 	RUN(&cpu, 0x0f, 0x00, 0xe0);
 	CHECK_EQ(cpu.regs.rflags & 0x40, 0);
+	/* Conforming code runs with its caller's privilege, whatever its own. */
+	cpu.sregs.cs.dpl = 0;
+	RUN(&cpu, 0x0f, 0x00, 0xe0);
+	CHECK_EQ(cpu.regs.rflags & 0x40, 0);
 	/* From memory: [ebp + 8] */
 	cpu.regs.rbp = 0x4000;
 	put(0x4008, CODE3);
 	RUN(&cpu, 0x0f, 0x00, 0x65, 0x08);
 	CHECK_EQ(cpu.regs.rflags & 0x40, 0x40);
-	CHECK_EQ(cpu.regs.rip, 0x110);
+	CHECK_EQ(cpu.regs.rip, 0x113);
 }
 
 static void test_random_numbers_and_nothings(void)
@@ -431,6 +446,7 @@ int main(void)
 		TEST_CASE(test_int_to_the_inner_ring_and_back),
 		TEST_CASE(test_iret_keeps_what_its_privilege_may_not_change),
 		TEST_CASE(test_sixteen_bit_forms),
+		TEST_CASE(test_the_inner_stack_is_within_the_tasks_segment),
 		TEST_CASE(test_hostile_tables_are_refused),
 		TEST_CASE(test_decimal_adjustments),
 		TEST_CASE(test_verify_looks_at_rights),
