@@ -316,11 +316,12 @@ struct pci_func *ide_pci_func(struct device *dev)
 	return &((struct ide *)dev)->func;
 }
 
+/* Not only of our own requests: the BIOS's are gone past us, and need the disk as long. */
 static void ide_drain(struct ide_channel *c)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct block *blk = c->unit[i].drive.blk;
-		if (blk && c->phase == IDE_WAITING)
+		if (blk)
 			blk->ops->drain(blk);
 	}
 }

@@ -262,6 +262,33 @@ static void test_busy_until_the_disk_has_answered(void)
 	world_end(&w);
 }
 
+static void foreign_done(struct block_req *req, int result)
+{
+	(void)result;
+	req->offset = UINT64_MAX;
+}
+
+/* The BIOS's requests go past the controller, and are over when it has been quiesced, too. */
+static void test_quiescing_waits_for_whoever_uses_the_disks(void)
+{
+	struct world w;
+	uint8_t buf[512];
+	struct iovec iov = {buf, sizeof(buf)};
+	struct block_req req = {.op = BLOCK_READ,
+				.len = sizeof(buf),
+				.iov = &iov,
+				.iov_count = 1,
+				.done = foreign_done};
+	world_open(&w);
+	w.disk.mode = FAKEBLOCK_HELD;
+	w.disk.blk.ops->submit(&w.disk.blk, &req);
+	w.disk.blk.ops->commit(&w.disk.blk);
+	CHECK_EQ(req.offset, 0);
+	device_quiesce(w.dev);
+	CHECK_EQ(req.offset, UINT64_MAX);
+	world_end(&w);
+}
+
 static void test_a_failing_disk_is_an_error_of_the_drive(void)
 {
 	struct world w;
@@ -645,6 +672,7 @@ int main(void)
 		TEST_CASE(test_48_bit_commands_use_what_was_written_before),
 		TEST_CASE(test_multiple_sectors_an_interrupt),
 		TEST_CASE(test_busy_until_the_disk_has_answered),
+		TEST_CASE(test_quiescing_waits_for_whoever_uses_the_disks),
 		TEST_CASE(test_a_failing_disk_is_an_error_of_the_drive),
 		TEST_CASE(test_a_diagnostic_ends_what_the_other_drive_was_at),
 		TEST_CASE(test_previous_contents_show_until_the_next_write),
