@@ -44,9 +44,7 @@ static gpa_t bios_disk_status_gpa(uint8_t drive)
 static unsigned bios_disk_return(struct bios *b, struct bios_frame *f, uint8_t status)
 {
 	bios_poke8(b, bios_disk_status_gpa(bios_low(f->edx)), status);
-	bios_set_high(&f->eax, status);
-	bios_set_carry(f, status != DISK_OK);
-	return BIOS_DONE;
+	return bios_return(f, status);
 }
 
 /* CMOS's number for a floppy drive's type. */
@@ -78,10 +76,7 @@ static unsigned bios_disk_reset(struct bios *b, struct bios_frame *f)
 
 static unsigned bios_disk_last_status(struct bios *b, struct bios_frame *f)
 {
-	uint8_t status = bios_peek8(b, bios_disk_status_gpa(bios_low(f->edx)));
-	bios_set_high(&f->eax, status);
-	bios_set_carry(f, status != DISK_OK);
-	return BIOS_DONE;
+	return bios_return(f, bios_peek8(b, bios_disk_status_gpa(bios_low(f->edx))));
 }
 
 /* The first byte that CX and DX name; an enum bios_disk_status otherwise. */

@@ -27,9 +27,7 @@
 static unsigned bios_edd_return(struct bios *b, struct bios_frame *f, uint8_t status)
 {
 	bios_poke8(b, BDA(0x74), status);
-	bios_set_high(&f->eax, status);
-	bios_set_carry(f, status != DISK_OK);
-	return BIOS_DONE;
+	return bios_return(f, status);
 }
 
 static unsigned bios_edd_sector_size(const struct bios_drive *drive)

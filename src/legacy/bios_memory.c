@@ -4,12 +4,11 @@
  */
 #include "bios_device.h"
 
-#define FUNCTION_UNKNOWN 0x86
-#define SMAP		 0x534d4150u
-#define E820_ENTRY	 20
-#define E820_RAM	 1
-#define E820_RESERVED	 2
-#define E820_ACPI	 3
+#define SMAP	      0x534d4150u
+#define E820_ENTRY    20
+#define E820_RAM      1
+#define E820_RESERVED 2
+#define E820_ACPI     3
 
 #define MIB		  0x100000ull
 #define BASE_END	  0xa0000ull
@@ -22,13 +21,6 @@
 #define MOVE_SOURCE 0x10 /* descriptors in the caller's table */
 #define MOVE_TARGET 0x18
 #define MOVE_PIECE  4096u
-
-static unsigned bios_memory_return(struct bios_frame *f, uint8_t status)
-{
-	bios_set_high(&f->eax, status);
-	bios_set_carry(f, status != 0);
-	return BIOS_DONE;
-}
 
 /* RAM from 1 MiB on that is not taken by tables, below 4 GiB, in KiB. */
 static uint64_t bios_memory_extended_kib(const struct bios *b)
@@ -60,7 +52,7 @@ static unsigned bios_memory_move(struct bios *b, struct bios_frame *f)
 		target += n;
 	}
 	f->flags |= BIOS_FLAG_ZF;
-	return bios_memory_return(f, 0);
+	return bios_return(f, 0);
 }
 
 struct memory_range {
@@ -98,7 +90,7 @@ static unsigned bios_memory_map(struct bios *b, struct bios_frame *f)
 	gpa_t gpa = bios_gpa(f->es, bios_word(f->edi));
 
 	if (f->edx != SMAP || f->ecx < E820_ENTRY || !bios_memory_range(b, f->ebx, &range))
-		return bios_memory_return(f, FUNCTION_UNKNOWN);
+		return bios_return(f, BIOS_FUNCTION_UNKNOWN);
 	bios_poke32(b, gpa, (uint32_t)range.from);
 	bios_poke32(b, gpa + 4, (uint32_t)(range.from >> 32));
 	bios_poke32(b, gpa + 8, (uint32_t)(range.to - range.from));
@@ -156,6 +148,6 @@ unsigned bios_memory(struct bios *b, struct bios_frame *f)
 		bios_set_carry(f, false);
 		return BIOS_DONE;
 	default:
-		return bios_memory_return(f, FUNCTION_UNKNOWN);
+		return bios_return(f, BIOS_FUNCTION_UNKNOWN);
 	}
 }

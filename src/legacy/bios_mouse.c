@@ -49,13 +49,6 @@ enum mouse_status {
 	MOUSE_NO_HANDLER = 5,
 };
 
-static unsigned bios_mouse_return(struct bios_frame *f, uint8_t status)
-{
-	bios_set_high(&f->eax, status);
-	bios_set_carry(f, status != MOUSE_OK);
-	return BIOS_DONE;
-}
-
 /* Never read: the controller's answer would come with a keyboard interrupt, and pass for a key. */
 static void bios_mouse_configure(struct bios *b, uint8_t mouse_bits)
 {
@@ -133,7 +126,7 @@ static unsigned bios_mouse_tell(struct bios *b, struct bios_frame *f, uint8_t fi
 	const uint8_t command[2] = {first, (uint8_t)second};
 	uint8_t status;
 	unsigned result = bios_mouse_say(b, command, second < 0 ? 1 : 2, 0, &status);
-	return result == BIOS_DONE ? bios_mouse_return(f, status) : result;
+	return result == BIOS_DONE ? bios_return(f, status) : result;
 }
 
 /* BH=00h: off; 01h: on, when there is a handler */
@@ -142,9 +135,9 @@ static unsigned bios_mouse_enable(struct bios *b, struct bios_frame *f)
 	uint8_t is_on = bios_high(f->ebx);
 	gpa_t flags = EBDA(EBDA_MOUSE_FLAGS);
 	if (is_on > 1)
-		return bios_mouse_return(f, MOUSE_BAD_INPUT);
+		return bios_return(f, MOUSE_BAD_INPUT);
 	if (is_on && !(bios_peek16(b, flags) & FLAGS_HANDLER))
-		return bios_mouse_return(f, MOUSE_NO_HANDLER);
+		return bios_return(f, MOUSE_NO_HANDLER);
 	/* What the controller is to do when the mouse has answered. */
 	uint16_t kept = bios_peek16(b, flags) & FLAGS_HANDLER;
 	bios_poke16(b, flags, (uint16_t)(kept | (is_on ? FLAGS_ON : 0)));
@@ -155,7 +148,7 @@ static unsigned bios_mouse_rate(struct bios *b, struct bios_frame *f)
 {
 	static const uint8_t rate[] = {10, 20, 40, 60, 80, 100, 200};
 	if (bios_high(f->ebx) >= sizeof(rate))
-		return bios_mouse_return(f, MOUSE_BAD_INPUT);
+		return bios_return(f, MOUSE_BAD_INPUT);
 	return bios_mouse_tell(b, f, MOUSE_RATE, rate[bios_high(f->ebx)]);
 }
 
@@ -178,7 +171,7 @@ static unsigned bios_mouse_ask(struct bios *b, struct bios_frame *f, uint8_t com
 		bios_set_low(&f->ecx, reply[1]);
 		bios_set_low(&f->edx, reply[2]);
 	}
-	return bios_mouse_return(f, status);
+	return bios_return(f, status);
 }
 
 /* AL=06h */
@@ -192,7 +185,7 @@ static unsigned bios_mouse_extended(struct bios *b, struct bios_frame *f)
 	case 2:
 		return bios_mouse_tell(b, f, MOUSE_SCALING_2, -1);
 	default:
-		return bios_mouse_return(f, MOUSE_BAD_INPUT);
+		return bios_return(f, MOUSE_BAD_INPUT);
 	}
 }
 
@@ -203,7 +196,7 @@ static unsigned bios_mouse_set_handler(struct bios *b, struct bios_frame *f)
 	bios_poke32(b, EBDA(EBDA_MOUSE_CALL), handler);
 	uint16_t kept = bios_peek16(b, EBDA(EBDA_MOUSE_FLAGS)) & FLAGS_ON;
 	bios_poke16(b, EBDA(EBDA_MOUSE_FLAGS), kept | (handler ? FLAGS_HANDLER : 0));
-	return bios_mouse_return(f, MOUSE_OK);
+	return bios_return(f, MOUSE_OK);
 }
 
 unsigned bios_mouse(struct bios *b, struct bios_frame *f)
@@ -217,20 +210,20 @@ unsigned bios_mouse(struct bios *b, struct bios_frame *f)
 		return bios_mouse_rate(b, f);
 	case 0x03:
 		if (bios_high(f->ebx) > 3)
-			return bios_mouse_return(f, MOUSE_BAD_INPUT);
+			return bios_return(f, MOUSE_BAD_INPUT);
 		return bios_mouse_tell(b, f, MOUSE_RESOLUTION, bios_high(f->ebx));
 	case 0x04:
 		return bios_mouse_ask(b, f, MOUSE_ID, 1);
 	case 0x05:
 		if (bios_high(f->ebx) != PACKET_BYTES)
-			return bios_mouse_return(f, MOUSE_BAD_INPUT);
+			return bios_return(f, MOUSE_BAD_INPUT);
 		return bios_mouse_tell(b, f, MOUSE_DEFAULTS, -1);
 	case 0x06:
 		return bios_mouse_extended(b, f);
 	case 0x07:
 		return bios_mouse_set_handler(b, f);
 	default:
-		return bios_mouse_return(f, MOUSE_BAD_FUNCTION);
+		return bios_return(f, MOUSE_BAD_FUNCTION);
 	}
 }
 

@@ -28,13 +28,6 @@ enum pci_status {
 	PCI_BAD_REGISTER = 0x87,
 };
 
-static unsigned bios_pci_return(struct bios_frame *f, uint8_t status)
-{
-	bios_set_high(&f->eax, status);
-	bios_set_carry(f, status != PCI_OK);
-	return BIOS_DONE;
-}
-
 static uint32_t bios_pci_read(struct bios *b, unsigned devfn, unsigned reg)
 {
 	bios_out32(b, PCI_ADDRESS, PCI_ENABLE | devfn << 8 | reg);
@@ -50,14 +43,14 @@ static unsigned bios_pci_find(struct bios *b, struct bios_frame *f, unsigned reg
 		bool is_there = (bios_pci_read(b, devfn, REG_ID) & 0xffff) != ID_NONE;
 		if (is_there && (bios_pci_read(b, devfn, reg) & mask) == value && index-- == 0) {
 			bios_set_word(&f->ebx, (uint16_t)devfn);
-			return bios_pci_return(f, PCI_OK);
+			return bios_return(f, PCI_OK);
 		}
 		/* A device of one function may show it eight times. */
 		if (devfn % 8 == 0 &&
 		    (!is_there || !(bios_pci_read(b, devfn, REG_HEADER) & HEADER_MANY)))
 			devfn += 7;
 	}
-	return bios_pci_return(f, PCI_NOT_FOUND);
+	return bios_return(f, PCI_NOT_FOUND);
 }
 
 /* AL=08h to 0Dh: read, write @size bytes of register DI of BH's function BL */
@@ -67,13 +60,13 @@ static unsigned bios_pci_access(struct bios *b, struct bios_frame *f, unsigned s
 	uint8_t v[4];
 
 	if (reg > 0xff || reg % size)
-		return bios_pci_return(f, PCI_BAD_REGISTER);
+		return bios_return(f, PCI_BAD_REGISTER);
 	bios_out32(b, PCI_ADDRESS, PCI_ENABLE | (uint32_t)bios_word(f->ebx) << 8 | (reg & ~3u));
 	for (unsigned i = 0; i < 4; i++)
 		v[i] = (uint8_t)(f->ecx >> 8 * i);
 	if (is_write) {
 		bus_write(b->cfg.pio, PCI_DATA + reg % 4, v, size);
-		return bios_pci_return(f, PCI_OK);
+		return bios_return(f, PCI_OK);
 	}
 	bus_read(b->cfg.pio, PCI_DATA + reg % 4, v, size);
 	if (size == 1)
@@ -82,24 +75,24 @@ static unsigned bios_pci_access(struct bios *b, struct bios_frame *f, unsigned s
 		bios_set_word(&f->ecx, (uint16_t)(v[0] | v[1] << 8));
 	else
 		f->ecx = v[0] | (uint32_t)v[1] << 8 | (uint32_t)v[2] << 16 | (uint32_t)v[3] << 24;
-	return bios_pci_return(f, PCI_OK);
+	return bios_return(f, PCI_OK);
 }
 
 unsigned bios_pci(struct bios *b, struct bios_frame *f)
 {
 	uint8_t function = bios_low(f->eax);
 	if (!b->cfg.is_pci)
-		return bios_pci_return(f, PCI_UNSUPPORTED);
+		return bios_return(f, PCI_UNSUPPORTED);
 	switch (function) {
 	case 0x01:
 		bios_set_low(&f->eax, PCI_MECHANISM);
 		bios_set_word(&f->ebx, PCI_VERSION);
 		bios_set_low(&f->ecx, 0); /* the last bus */
 		f->edx = PCI_SIGNATURE;
-		return bios_pci_return(f, PCI_OK);
+		return bios_return(f, PCI_OK);
 	case 0x02:
 		if (bios_word(f->edx) == ID_NONE)
-			return bios_pci_return(f, PCI_BAD_VENDOR);
+			return bios_return(f, PCI_BAD_VENDOR);
 		return bios_pci_find(b, f, REG_ID, f->ecx << 16 | bios_word(f->edx), 0xffffffff);
 	case 0x03:
 		return bios_pci_find(b, f, REG_CLASS, f->ecx << 8, 0xffffff00);
@@ -112,6 +105,6 @@ unsigned bios_pci(struct bios *b, struct bios_frame *f)
 	case 0x0d:
 		return bios_pci_access(b, f, 1u << (function - 0x0b), true);
 	default:
-		return bios_pci_return(f, PCI_UNSUPPORTED);
+		return bios_return(f, PCI_UNSUPPORTED);
 	}
 }

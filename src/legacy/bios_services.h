@@ -40,6 +40,15 @@ static inline void bios_set_carry(struct bios_frame *f, bool is_set)
 {
 	f->flags = (uint16_t)((f->flags & ~BIOS_FLAG_CF) | (is_set ? BIOS_FLAG_CF : 0));
 }
+/* How most services end: the status in AH, and carry when that is not 0. */
+static inline unsigned bios_return(struct bios_frame *f, uint8_t status)
+{
+	bios_set_high(&f->eax, status);
+	bios_set_carry(f, status != 0);
+	return BIOS_DONE;
+}
+#define BIOS_FUNCTION_UNKNOWN 0x86
+
 static inline gpa_t bios_gpa(uint16_t segment, uint16_t offset)
 {
 	return ((gpa_t)segment << 4) + offset;

@@ -13,15 +13,7 @@
 #define PORT_A_A20 0x02
 #define A20_WAYS   0x03 /* keyboard controller, port 92h */
 
-#define FUNCTION_UNKNOWN  0x86
 #define PRINTER_TIMED_OUT 0x01
-
-static unsigned bios_system_return(struct bios_frame *f, uint8_t status)
-{
-	bios_set_high(&f->eax, status);
-	bios_set_carry(f, status != 0);
-	return BIOS_DONE;
-}
 
 /* AH=24h */
 static unsigned bios_system_a20(struct bios *b, struct bios_frame *f)
@@ -41,9 +33,9 @@ static unsigned bios_system_a20(struct bios *b, struct bios_frame *f)
 		bios_set_word(&f->ebx, A20_WAYS);
 		break;
 	default:
-		return bios_system_return(f, FUNCTION_UNKNOWN);
+		return bios_return(f, BIOS_FUNCTION_UNKNOWN);
 	}
-	return bios_system_return(f, 0);
+	return bios_return(f, 0);
 }
 
 /* AH=86h: CX:DX microseconds */
@@ -52,7 +44,7 @@ static unsigned bios_system_wait(struct bios *b, struct bios_frame *f)
 	uint64_t us = (uint64_t)bios_word(f->ecx) << 16 | bios_word(f->edx);
 	if (!bios_wait_is_over(b, us * NS_PER_US))
 		return BIOS_AGAIN;
-	return bios_system_return(f, 0);
+	return bios_return(f, 0);
 }
 
 unsigned bios_system(struct bios *b, struct bios_frame *f)
@@ -71,7 +63,7 @@ unsigned bios_system(struct bios *b, struct bios_frame *f)
 	case 0x85:
 	case 0x90:
 	case 0x91:
-		return bios_system_return(f, 0);
+		return bios_return(f, 0);
 	case 0x83:
 		return bios_event(b, f);
 	case 0x86:
@@ -84,7 +76,7 @@ unsigned bios_system(struct bios *b, struct bios_frame *f)
 	case 0xc0:
 		f->es = BIOS_ROM_SEGMENT;
 		bios_set_word(&f->ebx, BIOS_ROM_CONFIG);
-		return bios_system_return(f, 0);
+		return bios_return(f, 0);
 	case 0xc1:
 		f->es = EBDA_SEGMENT;
 		bios_set_carry(f, false);
@@ -92,7 +84,7 @@ unsigned bios_system(struct bios *b, struct bios_frame *f)
 	case 0xc2:
 		return bios_mouse(b, f);
 	default:
-		return bios_system_return(f, FUNCTION_UNKNOWN);
+		return bios_return(f, BIOS_FUNCTION_UNKNOWN);
 	}
 }
 

@@ -48,7 +48,6 @@
 #define B_SUMMER_TIME	   0x01
 #define PERIODIC_US	   976u /* 1024 Hz, which register A is set to */
 #define UPDATE_NS	   (NS_PER_S / 100)
-#define FUNCTION_UNKNOWN   0x86
 
 unsigned bios_tick(struct bios *b, struct bios_frame *f)
 {
@@ -103,15 +102,13 @@ unsigned bios_event(struct bios *b, struct bios_frame *f)
 	bool is_awaited = bios_peek8(b, BDA_EVENT_STATE) & EVENT_IS_AWAITED;
 	bool is_cancelling = bios_low(f->eax) == 1;
 
-	bios_set_carry(f, false);
 	if (is_cancelling) {
 		bios_cmos_change(b, CMOS_B, B_PERIODIC, false);
 		bios_poke8(b, BDA_EVENT_STATE, 0);
-		bios_set_high(&f->eax, 0);
-		return BIOS_DONE;
+		return bios_return(f, 0);
 	}
 	if (is_awaited || bios_low(f->eax) != 0) {
-		bios_set_high(&f->eax, is_awaited ? 0 : FUNCTION_UNKNOWN);
+		bios_set_high(&f->eax, is_awaited ? 0 : BIOS_FUNCTION_UNKNOWN);
 		bios_set_carry(f, true);
 		return BIOS_DONE;
 	}
@@ -119,8 +116,7 @@ unsigned bios_event(struct bios *b, struct bios_frame *f)
 	bios_poke32(b, BDA_EVENT_LEFT_US, (uint32_t)bios_word(f->ecx) << 16 | bios_word(f->edx));
 	bios_poke8(b, BDA_EVENT_STATE, EVENT_IS_AWAITED);
 	bios_cmos_change(b, CMOS_B, B_PERIODIC, true);
-	bios_set_high(&f->eax, 0);
-	return BIOS_DONE;
+	return bios_return(f, 0);
 }
 
 /* AH=00h and 01h */
@@ -154,9 +150,7 @@ static unsigned bios_time_read(struct bios *b, struct bios_frame *f)
 	bios_set_high(&f->edx, bios_cmos_read(b, is_date ? CMOS_MONTH : CMOS_SECONDS));
 	bios_set_low(&f->edx, is_date ? bios_cmos_read(b, CMOS_DAY)
 				      : bios_cmos_read(b, CMOS_B) & B_SUMMER_TIME);
-	bios_set_high(&f->eax, 0);
-	bios_set_carry(f, false);
-	return BIOS_DONE;
+	return bios_return(f, 0);
 }
 
 /* AH=03h and 05h, the clock stopped meanwhile */
@@ -212,9 +206,7 @@ unsigned bios_time(struct bios *b, struct bios_frame *f)
 	case 0xb1:
 		return bios_pci(b, f);
 	default:
-		bios_set_high(&f->eax, FUNCTION_UNKNOWN);
-		bios_set_carry(f, true);
-		return BIOS_DONE;
+		return bios_return(f, BIOS_FUNCTION_UNKNOWN);
 	}
 	if (is_done)
 		bios_set_high(&f->eax, 0);
