@@ -31,9 +31,12 @@ void end_signals(sigset_t *ret_set)
 		SIGHUP,	 SIGINT,    SIGQUIT, SIGTERM,	SIGUSR1, SIGUSR2, SIGALRM,
 		SIGXCPU, SIGVTALRM, SIGPROF, SIGSTKFLT, SIGIO,	 SIGPWR,
 	};
+	struct sigaction hangup;
 	sigemptyset(ret_set);
 	for (unsigned i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
 		sigaddset(ret_set, deadly[i]);
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN)
+		sigdelset(ret_set, SIGHUP);
 }
 
 enum end_reason end_reason(const struct end *end)

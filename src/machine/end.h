@@ -49,7 +49,8 @@ bool end_claim(struct end *end, enum end_reason reason);
 /*
  * The signals that are to end a run in good order: all whose default would end the process, but for
  * those that mean a crash (the terminal's own handlers have these) and SIGPIPE and SIGXFSZ, which
- * main() ignores.
+ * main() ignores. A hangup that is ignored (nohup) stays so; what a script's shell ignores for what
+ * runs in its background does not, since that has to be ended with the script.
  */
 void end_signals(sigset_t *ret_set);
 

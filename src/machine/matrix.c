@@ -175,16 +175,11 @@ static void matrix_loop(struct matrix *m)
 /* Set-up and results */
 
 /*
- * A hangup that is ignored (nohup) stays so. What a script's shell ignores for what runs in its
- * background does not, since it is those that have to be ended with it; nor does the end of
- * children, whom the kernel would bury otherwise.
+ * None of these stays ignored, the end of children neither, whom the kernel would bury otherwise.
  */
 static void matrix_block_signals(struct matrix *m)
 {
-	struct sigaction action;
 	end_signals(&m->set);
-	if (sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-		sigdelset(&m->set, SIGHUP);
 	sigaddset(&m->set, SIGTSTP);
 	sigaddset(&m->set, SIGCHLD);
 	sigaddset(&m->set, SIGWINCH);

@@ -83,6 +83,18 @@ static void test_end_every_deadly_signal_is_obeyed_in_good_order(void)
 	}
 }
 
+static void test_end_hangup_under_nohup_is_not_obeyed(void)
+{
+	sigset_t set;
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* as a script's shell does */
+	end_signals(&set);
+	CHECK_EQ(sigismember(&set, SIGHUP), 0);
+	CHECK_EQ(sigismember(&set, SIGINT), 1);
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+}
+
 int main(void)
 {
 	static const struct test_case cases[] = {
@@ -92,6 +104,7 @@ int main(void)
 		TEST_CASE(test_end_guest_that_lives_on_did_not_panic),
 		TEST_CASE(test_end_panic_message_cannot_drive_the_terminal),
 		TEST_CASE(test_end_every_deadly_signal_is_obeyed_in_good_order),
+		TEST_CASE(test_end_hangup_under_nohup_is_not_obeyed),
 	};
 	return TEST_RUN(cases);
 }
