@@ -87,8 +87,7 @@ struct matrix_result {
 
 /*
  * What to make of a `tinyvm run` that has ended: fills in @r's outcome and cause from @r->report
- * and
- * @wait_status, which is waitpid()'s. @told: why it was told to end, NULL if it was not.
+ * and @wait_status, which is waitpid()'s. @told: why it was told to end, NULL if it was not.
  */
 void matrix_judge(struct matrix_result *r, int wait_status, const char *told);
 

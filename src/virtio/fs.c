@@ -24,13 +24,13 @@
 #include <tinyvm/state.h>
 
 #define FSDEV_QUEUE_SIZE 256
-#define FSDEV_QUEUES_MAX 8    /* of requests */
-#define FSDEV_TURN_MAX	 1024 /* chains taken in one turn */
-#define FSDEV_ARGS_KEPT                                                           \
-	4096 /* what a request has allocated above these is not kept for the next \
-	      */
-#define FSDEV_IOV_KEPT 64
-#define FSDEV_CLASS    0x018000 /* mass storage, other */
+#define FSDEV_QUEUES_MAX 8	  /* of requests */
+#define FSDEV_TURN_MAX	 1024	  /* chains taken in one turn */
+#define FSDEV_CLASS	 0x018000 /* mass storage, other */
+
+/* What a request has allocated above these is not kept for the next. */
+#define FSDEV_ARGS_KEPT 4096
+#define FSDEV_IOV_KEPT	64
 
 #define OUT_HEADER ((uint32_t)sizeof(struct fuse_out_header))
 
