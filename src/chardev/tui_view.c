@@ -6,10 +6,12 @@
 #include "tui_view.h"
 
 #include <string.h>
+#include <tinyvm/keymap.h>
 #include <tinyvm/screen.h>
 
 #define UPPER_HALF_BLOCK 0x2580
-#define MONO_UNDERLINE	 1 /* bits 0 to 2 of a monochrome adapter's attribute */
+#define COMBINING_FIRST	 0x300 /* characters below take one place */
+#define MONO_UNDERLINE	 1     /* bits 0 to 2 of a monochrome adapter's attribute */
 
 /* For terminals without Unicode: what looks a little like each code below 0x20, from 0x7f on. */
 static const char ascii_low[33] = " OOvo+^.#o#MFJJ*><|!PS_|^v><L-^v";
@@ -199,6 +201,19 @@ void view_render(struct view *view, const struct screen *screen)
 		view_render_graphics(view, screen);
 }
 
+/* The next character of @text, and on; a blank at its end. */
+static uint32_t view_next_character(const struct view *view, const char **text)
+{
+	uint32_t character = 0;
+	size_t left = strlen(*text), len = keymap_decode(*text, left, &character);
+	if (!left)
+		return ' ';
+	*text += len ? len : left;
+	bool is_ascii = character >= 0x20 && character < 0x7f;
+	bool is_latin = view->is_unicode && character >= 0xa0 && character < COMBINING_FIRST;
+	return len && (is_ascii || is_latin) ? character : '?';
+}
+
 void view_overlay(struct view *view, unsigned row, const char *text)
 {
 	if (row >= view->rows)
@@ -206,11 +221,10 @@ void view_overlay(struct view *view, unsigned row, const char *text)
 	struct view_cell *cell = &view->cell[(view->rows - 1 - row) * view->cols];
 	for (unsigned col = 0; col < view->cols; col++) {
 		cell[col] = (struct view_cell){
-			.character = *text ? (uint32_t)*text : ' ',
+			.character = view_next_character(view, &text),
 			.fg = -1,
 			.bg = -1,
 			.attr = VIEW_REVERSE,
 		};
-		text += *text != '\0';
 	}
 }

@@ -51,7 +51,10 @@ struct view {
 /* Fill in all but what describes the terminal. */
 void view_render(struct view *view, const struct screen *screen);
 
-/* A line of ours over the view, the @row-th from the bottom; only ASCII. */
+/*
+ * A line of ours over the view, the @row-th from the bottom, in UTF-8. What might not take one
+ * place, or is not for the terminal's eyes, is a question mark.
+ */
 void view_overlay(struct view *view, unsigned row, const char *text);
 
 #endif

@@ -296,6 +296,28 @@ static void test_overlay(void)
 	CHECK_EQ(at(0, 3)->attr, 0);
 }
 
+/* Files have names of all kinds, and each character one place. */
+static void test_overlay_of_more_than_ascii(void)
+{
+	set_up(TUI_256, 20, 4);
+	view.is_unicode = true;
+	view_render(&view, &screen);
+	view_overlay(&view, 0, "caf\xc3\xa9 \x1b[m \xe6\xbc\xa2\xff \xc3");
+	CHECK_EQ(at(2, 3)->character, 'f');
+	CHECK_EQ(at(3, 3)->character, 0xe9);
+	CHECK_EQ(at(4, 3)->character, ' ');
+	CHECK_EQ(at(5, 3)->character, '?'); /* nothing that a terminal obeys */
+	CHECK_EQ(at(9, 3)->character, '?'); /* two places wide */
+	CHECK_EQ(at(10, 3)->character, '?');
+	CHECK_EQ(at(11, 3)->character, ' ');
+	CHECK_EQ(at(12, 3)->character, '?'); /* cut short */
+	CHECK_EQ(at(13, 3)->character, ' ');
+	view.is_unicode = false;
+	view_overlay(&view, 0, "\xc3\xa9!");
+	CHECK_EQ(at(0, 3)->character, '?');
+	CHECK_EQ(at(1, 3)->character, '!');
+}
+
 static void test_nearest_of_256(void)
 {
 	CHECK_EQ(tui_color(TUI_256, 0xff0000), 196);
@@ -324,6 +346,7 @@ int main(void)
 		TEST_CASE(test_graphics_without_colors_or_unicode),
 		TEST_CASE(test_terminals_of_any_size),
 		TEST_CASE(test_overlay),
+		TEST_CASE(test_overlay_of_more_than_ascii),
 		TEST_CASE(test_nearest_of_256),
 	};
 	return TEST_RUN(cases);
