@@ -1,11 +1,12 @@
 /*
  * BIOS calls with hostile registers, pointers and memory, on disks that are slow, fail, and hold
  * anything. The first byte says which drives there are; then one step a command byte. Machines are
- * kept from one input to the next, and brought back to what they were after power-on.
+ * powered on once for all inputs.
  */
 #include "bios_bench.h"
 #include "device_bytes.h"
 #include "reseal.h"
+#include "still.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -185,40 +186,31 @@ static void machine_create(struct bios_bench *bench, unsigned which)
 	bios_bench_start(bench);
 }
 
-/* As it was after power-on. */
-static void machine_restore(struct bios_bench *bench, const uint8_t *ram)
+static void machine_keep(struct bios_bench *bench, struct still *still)
 {
-	device_reset(bench->dev);
-	device_reset(bench->cmos);
-	device_reset(bench->i8042);
-	device_reset(bench->serial);
-	bench->clock.ns = 1;
-	if (gmem_write(bench->cfg.gm, 0, ram, BENCH_RAM) != 0)
-		abort();
-	for (unsigned i = 0; i < bench->cfg.disk_count; i++) {
-		struct fakeblock *fake = &bench->disk[i];
-		fakeblock_release(fake, UINT_MAX);
-		memset(fake->data, 0, DISK_BYTES);
-		fake->mode = FAKEBLOCK_AT_ONCE;
-		fake->fail_at = 0;
-	}
+	still_add(still, bench, sizeof(*bench));
+	still_add_gmem(still, bench->cfg.gm);
+	still_add_heap(still, bench->dev);
+	still_add_heap(still, bench->cmos);
+	still_add_heap(still, bench->i8042);
+	still_add_heap(still, bench->serial);
+	for (unsigned i = 0; i < bench->cfg.disk_count; i++)
+		still_add_heap(still, bench->disk[i].data);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct bios_bench machines[4];
-	static uint8_t *ram[4];
+	static struct still stills[4];
 	struct script s = {data, size};
 	unsigned which = take(&s, 1) & 3;
 	struct bios_bench *bench = &machines[which];
 
-	if (!ram[which]) {
-		ram[which] = malloc(BENCH_RAM);
+	if (!stills[which].count) {
 		machine_create(bench, which);
-		if (!ram[which] || gmem_read(bench->cfg.gm, 0, ram[which], BENCH_RAM) != 0)
-			abort();
+		machine_keep(bench, &stills[which]);
 	}
-	machine_restore(bench, ram[which]);
+	still_restore(&stills[which]);
 	while (s.left)
 		step(bench, &s);
 	if (bios_keyboard_room(bench->cfg.gm) > 0x8000)
