@@ -16,6 +16,8 @@
 #define ODD_PLANES  0x0au
 #define ALL_ONES    0xffu
 
+#define TEXT_PIECE 1024u
+
 /* One byte in each place where @planes has a bit. */
 static uint32_t vga_spread(uint32_t planes)
 {
@@ -119,24 +121,35 @@ static void vga_write8(struct vga *v, uint32_t off, uint8_t byte)
 	*word = (vga_compose(v, byte) & bytes) | (*word & ~bytes);
 }
 
-/* The text window's bytes are the planes 0 and 1 at even addresses, in turns. */
+/*
+ * The text window's bytes are the planes 0 and 1 at even addresses, in turns. Either way they go in
+ * pieces, which take less of a stack.
+ */
 void vga_window_pull(struct vga *v)
 {
-	uint8_t text[VGA_TEXT_SIZE];
-	if (!v->is_mapped || gmem_read(v->gm, VGA_TEXT_BASE, text, sizeof(text)) != 0)
-		return;
-	for (unsigned i = 0; i < VGA_TEXT_SIZE; i += 2)
-		v->memory[i] = (v->memory[i] & 0xffff0000u) | (uint32_t)text[i + 1] << 8 | text[i];
+	uint8_t text[TEXT_PIECE];
+	for (unsigned at = 0; v->is_mapped && at < VGA_TEXT_SIZE; at += TEXT_PIECE) {
+		uint32_t *word = &v->memory[at];
+		if (gmem_read(v->gm, VGA_TEXT_BASE + at, text, sizeof(text)) != 0)
+			return;
+		for (unsigned i = 0; i < TEXT_PIECE; i += 2)
+			word[i] = (word[i] & 0xffff0000u) | (uint32_t)text[i + 1] << 8 | text[i];
+	}
 }
 
 static int vga_window_push(const struct vga *v)
 {
-	uint8_t text[VGA_TEXT_SIZE];
-	for (unsigned i = 0; i < VGA_TEXT_SIZE; i += 2) {
-		text[i] = (uint8_t)v->memory[i];
-		text[i + 1] = (uint8_t)(v->memory[i] >> 8);
+	uint8_t text[TEXT_PIECE];
+	int rc = 0;
+	for (unsigned at = 0; rc == 0 && at < VGA_TEXT_SIZE; at += TEXT_PIECE) {
+		const uint32_t *word = &v->memory[at];
+		for (unsigned i = 0; i < TEXT_PIECE; i += 2) {
+			text[i] = (uint8_t)word[i];
+			text[i + 1] = (uint8_t)(word[i] >> 8);
+		}
+		rc = gmem_write(v->gm, VGA_TEXT_BASE + at, text, sizeof(text));
 	}
-	return gmem_write(v->gm, VGA_TEXT_BASE, text, sizeof(text));
+	return rc;
 }
 
 /* Whether a store to the window does to the planes what it would do to memory. */
