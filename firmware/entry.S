@@ -106,8 +106,10 @@ serve:
 	 */
 2:	sti
 	jmp	1b
+	/* Off while C looks again: what comes meanwhile is to end the next HLT. */
 3:	sti
 	hlt
+	cli
 	jmp	1b
 4:	cli
 	ret
