@@ -11,6 +11,7 @@
 #define RECORD_ID	"CD001\1EL TORITO SPECIFICATION"
 #define RECORD_CATALOG	0x47
 #define ENTRY_SIZE	32
+#define PLATFORM_PC	0
 #define ENTRY_BOOTABLE	0x88
 #define MEDIA_MASK	0x0f
 #define MEDIA_HARD_DISK 4
@@ -52,7 +53,7 @@ uint8_t bios_eltorito_catalog(struct bios *b, const uint8_t *sector, unsigned cd
 		sum = (uint16_t)(sum + bios_eltorito_le16(sector + i));
 	if (sector[0] != 1 || sum != 0 || sector[0x1e] != 0x55 || sector[0x1f] != 0xaa)
 		return BOOT_NO_CATALOG;
-	if (entry[0] != ENTRY_BOOTABLE || media > MEDIA_HARD_DISK)
+	if (sector[1] != PLATFORM_PC || entry[0] != ENTRY_BOOTABLE || media > MEDIA_HARD_DISK)
 		return BOOT_NO_IMAGE;
 
 	uint16_t segment = bios_eltorito_le16(entry + 2);

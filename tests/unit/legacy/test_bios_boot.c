@@ -329,6 +329,12 @@ WITH_DEVICE(test_damaged_cds_are_not_booted)
 		catalog[damage[i].at] = old;
 		key(1);
 	}
+	catalog[0x01] = 0xef; /* for EFI, not for us */
+	catalog[0x1d] = (uint8_t)(catalog[0x1d] - 0xef);
+	boot(0x19);
+	CHECK_EQ(f.result, BIOS_WAIT);
+	CHECK(shows("CD E0h: nothing bootable"));
+	key(1);
 	cd->data[17 * 2048 + 0x4a] = 0xff; /* the catalog is nowhere */
 	boot(0x19);
 	CHECK_EQ(f.result, BIOS_WAIT);
