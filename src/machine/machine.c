@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <tinyvm/bus.h>
 #include <tinyvm/chardev.h>
 #include <tinyvm/err.h>
@@ -30,9 +31,11 @@
 #include <tinyvm/machine.h>
 #include <tinyvm/screen.h>
 #include <tinyvm/terminal.h>
+#include <tinyvm/thread.h>
 #include <unistd.h>
 
-#define NS_PER_MS 1000000ULL
+#define NS_PER_MS  1000000ULL
+#define PATIENCE_S 2
 
 /**
  * struct machine - a run
@@ -163,17 +166,37 @@ static int machine_start_timeout(struct machine *m, struct err *err)
 	return 0;
 }
 
-/* A second signal, while the first is being obeyed, kills. */
+/* A thread that ends with the process. All others have signals blocked, so they come to it. */
+__attribute__((noreturn)) static void *machine_lose_patience(void *ctx)
+{
+	static const struct timespec patience = {.tv_sec = PATIENCE_S}, none;
+	sigset_t all;
+	(void)ctx;
+	sigfillset(&all);
+	nanosleep(&patience, NULL);
+	while (sigtimedwait(&all, NULL, &none) > 0)
+		; /* those came too early */
+	pthread_sigmask(SIG_UNBLOCK, &all, NULL);
+	for (;;)
+		pause();
+}
+
+/*
+ * A second signal, while the first is being obeyed, kills: what the end waits for may not come,
+ * such as a shared file whose host's file system hangs. But not at once: the same signal often
+ * comes twice, to the process and to its group, and the machine is to end in good order.
+ */
 static void machine_close_signals(struct machine *m)
 {
-	sigset_t set;
+	pthread_t thread;
+	if (m->sigfd < 0)
+		return;
 	evloop_remove(m->sig_handle);
 	m->sig_handle = NULL;
-	if (m->sigfd >= 0)
-		close(m->sigfd);
+	close(m->sigfd);
 	m->sigfd = -1;
-	sigfillset(&set);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	if (thread_start(&thread, 0, machine_lose_patience, NULL) == 0)
+		pthread_detach(thread);
 }
 
 char *machine_cache_dir(void)
@@ -353,6 +376,11 @@ static int machine_start_share_loop(struct machine *m, struct err *err)
 	return error ? err_set(err, error, "cannot start a thread: %s", strerror(-error)) : 0;
 }
 
+static bool machine_is_again(const struct machine *m)
+{
+	return end_reason(&m->end) == END_RESET && m->cfg->is_reboot_allowed;
+}
+
 /* From power-on to the next end. */
 static int machine_run_once(struct machine *m, struct err *err)
 {
@@ -379,14 +407,16 @@ static int machine_run_once(struct machine *m, struct err *err)
 		while (end_reason(&m->end) == END_NONE);
 	}
 
+	if (!machine_is_again(m))
+		machine_close_signals(m);
 	kvm_vm_stop(pc->vm);
 	evloop_thread_stop(&m->share_thread);
 	enum end_reason end = end_reason(&m->end);
+	bool is_again = machine_is_again(m);
 	if (end == END_TRIPLE_FAULT || end == END_KVM_FAILED)
 		kvm_vm_dump(pc->vm, -1, machine_log_line, NULL);
 	bus_unclaimed(pc->pio, machine_log_stray, NULL);
 	bus_unclaimed(pc->mmio, machine_log_stray, NULL);
-	bool is_again = end == END_RESET && m->cfg->is_reboot_allowed;
 	if (!error && !is_again && m->front && m->front->ops->stopped)
 		m->front->ops->stopped(m->front);
 	if (!error)
@@ -454,7 +484,6 @@ static void machine_log_nets(struct machine *m)
 
 static int machine_run(struct machine *m, struct err *err)
 {
-	enum end_reason end;
 	if (m->backends.image) {
 		log_info("kernel: %s", boot_image_how(m->backends.image));
 		log_info("command line: %s", m->cmdline);
@@ -469,10 +498,9 @@ static int machine_run(struct machine *m, struct err *err)
 	do {
 		if (!error)
 			error = machine_run_once(m, err);
-		end = end_reason(&m->end);
-		if (end == END_RESET && m->cfg->is_reboot_allowed)
+		if (machine_is_again(m))
 			log_info("the guest asked for a reset");
-	} while (!error && end == END_RESET && m->cfg->is_reboot_allowed);
+	} while (!error && machine_is_again(m));
 
 	machine_close_front(m);
 	machine_close_signals(m);
