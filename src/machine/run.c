@@ -74,7 +74,9 @@ static char *run_find_modules(const struct run_config *cfg, const char *release)
 			free(dir);
 			return NULL;
 		}
-		bool is_there = *release && access(file, R_OK) == 0;
+		/* What DIR itself holds is believed to be the kernel's if that does not say. */
+		bool is_known = *release || (cfg->modules && i == 0);
+		bool is_there = is_known && access(file, R_OK) == 0;
 		free(file);
 		if (is_there)
 			return dir;
@@ -136,15 +138,16 @@ static int run_add_modules(struct initramfs *ia, const struct run_plan *plan, co
 	enum initramfs_found found[RUN_MODULES_MAX];
 	unsigned count = run_wanted_modules(plan, wanted);
 	char *dir = run_find_modules(cfg, release);
+	const char *what = *release ? release : "(which does not name its release)";
 
 	if (!dir && cfg->modules)
 		return err_set(err, -ENOENT,
 			       "--modules %.200s: there is no modules.dep for the kernel %.64s",
-			       cfg->modules, release);
+			       cfg->modules, what);
 	if (!dir) {
 		log_info("no modules for the kernel %s in /lib/modules, so it must have all "
 			 "drivers built in (else: --modules DIR)",
-			 release);
+			 what);
 		return 0;
 	}
 	for (unsigned i = 0; i < count; i++)
