@@ -30,7 +30,8 @@
  * @typed:    bytes of its text that were taken
  * @begin_ns: when it began
  * @why:      of a failure, ends the sentence "step ... was not done "
- * @lock:     for @heard, NUL-terminated, @heard_len bytes
+ * @lock:     for @heard, NUL-terminated, @heard_len bytes, which begin amid a line when
+ * @is_amid_line
  */
 struct script {
 	const struct config_step *step;
@@ -48,6 +49,7 @@ struct script {
 	char text[SCREEN_TEXT_MAX];
 	pthread_mutex_t lock;
 	size_t heard_len;
+	bool is_amid_line;
 	char heard[HEARD_MAX + 1];
 };
 
@@ -98,6 +100,17 @@ void script_destroy(struct script *s)
 	free(s);
 }
 
+/* The first @len bytes are done with. */
+static void script_forget_heard(struct script *s, size_t len)
+{
+	if (!len)
+		return;
+	s->is_amid_line = s->heard[len - 1] != '\n';
+	s->heard_len -= len;
+	memmove(s->heard, s->heard + len, s->heard_len);
+	s->heard[s->heard_len] = '\0';
+}
+
 /* Carriage returns are left out, so that lines end where they seem to; NULs cannot be kept. */
 void script_hear(struct script *s, const uint8_t *buf, size_t len)
 {
@@ -105,10 +118,8 @@ void script_hear(struct script *s, const uint8_t *buf, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		if (buf[i] == '\r' || !buf[i])
 			continue;
-		if (s->heard_len == HEARD_MAX) {
-			s->heard_len = HEARD_MAX / 2;
-			memmove(s->heard, s->heard + HEARD_MAX - HEARD_MAX / 2, s->heard_len);
-		}
+		if (s->heard_len == HEARD_MAX)
+			script_forget_heard(s, HEARD_MAX / 2);
 		s->heard[s->heard_len++] = (char)buf[i];
 	}
 	s->heard[s->heard_len] = '\0';
@@ -119,11 +130,10 @@ static bool script_has_heard(struct script *s)
 {
 	regmatch_t match;
 	pthread_mutex_lock(&s->lock);
-	bool is_found = regexec(&s->regex[s->now], s->heard, 1, &match, 0) == 0;
-	if (is_found) {
-		s->heard_len -= (size_t)match.rm_eo;
-		memmove(s->heard, s->heard + match.rm_eo, s->heard_len + 1);
-	}
+	bool is_found = regexec(&s->regex[s->now], s->heard, 1, &match,
+				s->is_amid_line ? REG_NOTBOL : 0) == 0;
+	if (is_found)
+		script_forget_heard(s, (size_t)match.rm_eo);
 	pthread_mutex_unlock(&s->lock);
 	return is_found;
 }

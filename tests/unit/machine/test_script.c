@@ -196,6 +196,18 @@ static void test_what_was_heard_is_used_up(void)
 	CHECK_EQ(script_finish(t.script), SCRIPT_DONE);
 }
 
+static void test_what_is_left_of_a_line_does_not_begin_one(void)
+{
+	BEGIN({STEP_EXPECT, "login: ", 1000}, {STEP_EXPECT, "^root", 1000});
+	hear("host login: root");
+	pass(100);
+	CHECK_EQ(t.over, 0);
+	hear("\r\nroot:~# ");
+	pass(50);
+	CHECK_EQ(t.over, 1);
+	CHECK_EQ(script_finish(t.script), SCRIPT_DONE);
+}
+
 static void test_much_that_was_heard(void)
 {
 	BEGIN({STEP_EXPECT, "needle", 1000});
@@ -264,6 +276,7 @@ int main(void)
 		TEST_CASE(test_a_step_fails_when_its_time_is_over),
 		TEST_CASE(test_a_steps_time_begins_with_it),
 		TEST_CASE(test_what_was_heard_is_used_up),
+		TEST_CASE(test_what_is_left_of_a_line_does_not_begin_one),
 		TEST_CASE(test_much_that_was_heard),
 		TEST_CASE(test_typing_waits_for_room_and_for_the_guest),
 		TEST_CASE(test_a_guest_that_does_not_read),
