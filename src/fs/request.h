@@ -125,6 +125,9 @@ int do_setlk(struct request *r);
 /* The lock's owner closes the file: POSIX locks go (see lock.c). */
 void file_lock_close(struct request *r, uint64_t owner);
 
+/* SETLKW: nobody waits any more for the lock that @req has asked for. */
+void file_lock_wait_end(struct share *share, const struct fs_req *req);
+
 /* Does the guest keep its file locks to itself? */
 static inline bool share_has_local_locks(const struct share *share)
 {

@@ -127,6 +127,7 @@ static void share_done(struct work *work)
 			return;
 		}
 		share_unlink_waiter(share, req);
+		file_lock_wait_end(share, req);
 	}
 	share->is_retry_due |= opcode == FUSE_SETLK || opcode == FUSE_SETLKW ||
 			       opcode == FUSE_FLUSH || opcode == FUSE_RELEASE;

@@ -17,11 +17,13 @@
 #include <tinyvm/fs.h>
 
 struct file_lock;
+struct lock_wait;
 struct share;
 
 #define SHARE_THREADS_MAX 8
 #define SHARE_INODES_MAX  (1u << 20) /* that a guest may remember */
 #define SHARE_NAME_MAX	  255
+#define SHARE_RANGES_MAX  16384 /* of bytes that are locked: memory, and time to look through */
 
 /**
  * struct inode_key - what tells files of the host apart
@@ -132,7 +134,9 @@ struct thread {
  * @inodes, @inode_hash: by number and by key; @hash_bits
  * @path_count: inodes with a descriptor
  * @hand: where the search for one to close goes on
- * @lock_lock: of what hangs below inode->locks; @lock_count descriptors in all
+ * @lock_lock: of what hangs below inode->locks, @lock_count descriptors with @range_count ranges in
+ *           all, and of the @lock_waits for POSIX locks
+ * @lock_search: how many searches for a deadlock there have been
  * @loop: that it is attached to; @loop_thread: of who runs it, with @has_loop_thread
  * @quick_head, @quick_tail: submitted, to be run there
  * @pooled: so many of them go to the pool instead, since some took long
@@ -159,7 +163,9 @@ struct share {
 	struct slots handles;
 
 	pthread_mutex_t lock_lock;
-	unsigned lock_count;
+	unsigned lock_count, range_count;
+	struct lock_wait *lock_waits;
+	uint64_t lock_search;
 
 	struct thread thread[SHARE_THREADS_MAX]; /* each its own */
 	atomic_uint thread_count;

@@ -468,3 +468,14 @@ int fuse_await(struct fuse_pending *p)
 		evloop_run(p->c->loop);
 	return p->error;
 }
+
+bool fuse_waits(struct fuse_pending *p)
+{
+	static const struct fuse_getattr_in getattr;
+	struct fuse_pending other;
+	while (!p->is_done && !p->req.is_waiting) { /* it is in the pool, for a try */
+		fuse_start(p->c, &other, FUSE_GETATTR, FUSE_ROOT_ID, &getattr, sizeof(getattr));
+		fuse_await(&other);
+	}
+	return !p->is_done;
+}

@@ -119,6 +119,9 @@ void fuse_start(struct fuseclient *c, struct fuse_pending *p, uint32_t opcode, u
 		const void *args, size_t args_len);
 int fuse_await(struct fuse_pending *p);
 
+/* Runs the event loop until a SETLKW is done or has to wait. Return: whether it waits. */
+bool fuse_waits(struct fuse_pending *p);
+
 /* Tests' files on the host, below @dirfd. They abort when that is impossible. */
 void host_write(int dirfd, const char *path, const char *content);
 bool host_has(int dirfd, const char *path, const char *content);

@@ -252,6 +252,269 @@ WITH_DEVICE(test_number_of_waits_is_limited)
 		CHECK(wait[i].is_done);
 }
 
+/* Deadlocks: requests that are waiting meanwhile, on two files. */
+
+static struct fuse_pending pending[4];
+
+static uint64_t file_g, fh_g;
+
+static void make_second_file(void)
+{
+	struct fuse_entry_out e;
+	if (fuse_create(&c, ROOT, "g", O_RDWR, 0644, &e, &fh_g) != 0)
+		abort();
+	file_g = e.nodeid;
+}
+
+/* Does pending[i] have to wait? Otherwise its answer is pending[i].error. */
+static bool waits_on(uint64_t nodeid, unsigned i, uint64_t owner, uint32_t type, uint64_t byte)
+{
+	struct fuse_lk_in in = range(nodeid == file ? fh : fh_g, owner, type, byte, byte);
+	fuse_start(&c, &pending[i], FUSE_SETLKW, nodeid, &in, sizeof(in));
+	return fuse_waits(&pending[i]);
+}
+
+static bool waits(unsigned i, uint64_t owner, uint32_t type, uint64_t byte)
+{
+	return waits_on(file, i, owner, type, byte);
+}
+
+/* Like lock(), which would send those that wait home. */
+static int lock_meanwhile(uint64_t owner, uint32_t type, uint64_t start, uint64_t end)
+{
+	static struct fuse_pending other;
+	struct fuse_lk_in in = range(fh, owner, type, start, end);
+	fuse_start(&c, &other, FUSE_SETLK, file, &in, sizeof(in));
+	return fuse_await(&other);
+}
+
+WITH_DEVICE(test_two_owners_that_cross_are_a_deadlock)
+{
+	CHECK_EQ(lock(1, F_WRLCK, 1, 1), 0);
+	CHECK_EQ(lock(2, F_WRLCK, 2, 2), 0);
+	CHECK(waits(0, 1, F_WRLCK, 2));
+	CHECK(!waits(1, 2, F_RDLCK, 1));
+	CHECK_EQ(pending[1].error, -EDEADLK);
+	/* It has not got it, and the other one goes on as soon as it can. */
+	CHECK(fuse_waits(&pending[0]));
+	CHECK_EQ(lock_meanwhile(2, F_UNLCK, 0, 10), 0);
+	CHECK_EQ(fuse_await(&pending[0]), 0);
+	CHECK(waits(1, 2, F_WRLCK, 1));
+	CHECK_EQ(lock_meanwhile(1, F_UNLCK, 0, 1), 0);
+	CHECK_EQ(fuse_await(&pending[1]), 0);
+}
+
+WITH_DEVICE(test_crossing_on_two_files_is_a_deadlock)
+{
+	make_second_file();
+	struct fuse_lk_in in = range(fh_g, 2, F_WRLCK, 0, INT64_MAX);
+	CHECK_EQ(lock(1, F_WRLCK, 0, 0), 0);
+	CHECK_EQ(fuse_call(&c, FUSE_SETLK, file_g, &in, sizeof(in), NULL, NULL), 0);
+	CHECK(waits_on(file_g, 0, 1, F_WRLCK, 77));
+	CHECK(!waits(1, 2, F_WRLCK, 0));
+	CHECK_EQ(pending[1].error, -EDEADLK);
+	/* The same bytes of the other file are another matter. */
+	CHECK(waits(1, 3, F_WRLCK, 0));
+}
+
+WITH_DEVICE(test_three_in_a_circle_are_a_deadlock)
+{
+	for (unsigned owner = 1; owner <= 3; owner++)
+		CHECK_EQ(lock(owner, F_WRLCK, owner, owner), 0);
+	CHECK(waits(0, 1, F_WRLCK, 2));
+	CHECK(waits(1, 2, F_WRLCK, 3));
+	CHECK(!waits(2, 3, F_WRLCK, 1));
+	CHECK_EQ(pending[2].error, -EDEADLK);
+	/* Who does not wait is told so, as ever. */
+	CHECK_EQ(lock_meanwhile(3, F_WRLCK, 1, 1), -EAGAIN);
+	CHECK(fuse_waits(&pending[0]));
+	CHECK(fuse_waits(&pending[1]));
+}
+
+WITH_DEVICE(test_chain_that_is_no_circle_waits)
+{
+	for (unsigned owner = 1; owner <= 4; owner++)
+		CHECK_EQ(lock(owner, F_WRLCK, owner, owner), 0);
+	CHECK(waits(0, 3, F_WRLCK, 4));
+	CHECK(waits(1, 2, F_WRLCK, 3));
+	CHECK(waits(2, 1, F_WRLCK, 2));
+	CHECK(waits(3, 9, F_WRLCK, 1));
+	CHECK_EQ(lock_meanwhile(4, F_UNLCK, 0, 10), 0);
+	CHECK_EQ(fuse_await(&pending[0]), 0);
+	CHECK_EQ(lock_meanwhile(3, F_UNLCK, 0, 10), 0);
+	CHECK_EQ(fuse_await(&pending[1]), 0);
+	CHECK(fuse_waits(&pending[2]));
+	CHECK(fuse_waits(&pending[3]));
+}
+
+WITH_DEVICE(test_deadlock_through_one_of_several_readers_is_found)
+{
+	for (unsigned owner = 1; owner <= 5; owner++)
+		CHECK_EQ(lock(owner, F_RDLCK, 10, 19), 0);
+	CHECK_EQ(lock(9, F_WRLCK, 30, 30), 0);
+	CHECK_EQ(lock(8, F_WRLCK, 31, 31), 0);
+	CHECK(waits(0, 2, F_WRLCK, 31));
+	CHECK(waits(1, 4, F_WRLCK, 30));
+	CHECK(!waits(2, 9, F_WRLCK, 15));
+	CHECK_EQ(pending[2].error, -EDEADLK);
+	CHECK(!waits(2, 9, F_RDLCK, 15)); /* which takes nothing from them */
+	CHECK_EQ(pending[2].error, 0);
+}
+
+WITH_DEVICE(test_two_readers_that_both_want_to_write_are_a_deadlock)
+{
+	CHECK_EQ(lock(1, F_RDLCK, 0, 0), 0);
+	CHECK_EQ(lock(2, F_RDLCK, 0, 0), 0);
+	CHECK(waits(0, 1, F_WRLCK, 0));
+	CHECK(!waits(1, 2, F_WRLCK, 0));
+	CHECK_EQ(pending[1].error, -EDEADLK);
+	CHECK_EQ(lock_meanwhile(2, F_UNLCK, 0, 0), 0);
+	CHECK_EQ(fuse_await(&pending[0]), 0);
+}
+
+WITH_DEVICE(test_bytes_given_up_are_in_nobodys_way)
+{
+	CHECK_EQ(lock(1, F_WRLCK, 0, 20), 0);
+	CHECK_EQ(lock(1, F_UNLCK, 5, 15), 0);
+	CHECK_EQ(lock(1, F_RDLCK, 16, 20), 0);
+	CHECK_EQ(lock(2, F_WRLCK, 30, 30), 0);
+	CHECK_EQ(lock(3, F_RDLCK, 16, 16), 0);
+	CHECK_EQ(lock(3, F_WRLCK, 10, 10), 0);
+	CHECK(waits(0, 1, F_WRLCK, 30));
+	CHECK(!waits(1, 2, F_WRLCK, 5));
+	CHECK_EQ(pending[1].error, 0);
+	CHECK(waits(1, 2, F_WRLCK, 10)); /* for owner 3, who waits for nobody */
+	CHECK(!waits(2, 3, F_RDLCK, 20));
+	CHECK_EQ(pending[2].error, 0);
+	CHECK(!waits(2, 3, F_WRLCK, 20)); /* 3 for 1, who waits for 2, who waits for 3 */
+	CHECK_EQ(pending[2].error, -EDEADLK);
+}
+
+WITH_DEVICE(test_lock_of_the_hosts_is_no_deadlock)
+{
+	int fd = openat(c.dir_fd, "f", O_RDWR);
+	CHECK_EQ(host_lock(fd, F_WRLCK, 50, 1), 0);
+	CHECK_EQ(lock(1, F_WRLCK, 1, 1), 0);
+	CHECK(waits(0, 1, F_WRLCK, 50));
+	CHECK(waits(1, 2, F_WRLCK, 1));
+	close(fd);
+	CHECK_EQ(fuse_await(&pending[0]), 0);
+	CHECK(fuse_waits(&pending[1]));
+}
+
+WITH_DEVICE(test_flock_is_no_part_of_a_deadlock)
+{
+	struct fuse_lk_in in = range(fh2, fh2, F_WRLCK, 0, INT64_MAX);
+	in.lk_flags = FUSE_LK_FLOCK;
+	CHECK_EQ(flock_as(fh, F_WRLCK), 0);
+	CHECK_EQ(lock(fh2, F_WRLCK, 0, 0), 0); /* the same owner, for all that anybody knows */
+	fuse_start(&c, &pending[0], FUSE_SETLKW, file, &in, sizeof(in));
+	CHECK(fuse_waits(&pending[0]));
+	CHECK(waits(1, fh, F_WRLCK, 0));
+}
+
+/* Nobody is in the way of somebody who has given up waiting. */
+WITH_DEVICE(test_wait_that_has_ended_is_no_part_of_a_deadlock)
+{
+	CHECK_EQ(lock(1, F_WRLCK, 1, 1), 0);
+	CHECK_EQ(lock(2, F_WRLCK, 2, 2), 0);
+	CHECK(waits(0, 1, F_WRLCK, 2));
+	device_lock(&c.dev);
+	c.fs->ops->interrupt(c.fs, pending[0].req.header.unique);
+	device_unlock(&c.dev);
+	CHECK_EQ(fuse_await(&pending[0]), -EINTR);
+	CHECK(waits(1, 2, F_WRLCK, 1));
+	device_lock(&c.dev);
+	c.fs->ops->drain(c.fs);
+	device_unlock(&c.dev);
+	CHECK_EQ(fuse_await(&pending[1]), -ERESTART);
+	CHECK(waits(0, 1, F_WRLCK, 2));
+	/* Submitted again it closes the circle. */
+	CHECK(!waits(1, 2, F_WRLCK, 1));
+	CHECK_EQ(pending[1].error, -EDEADLK);
+}
+
+WITH_DEVICE(test_wait_for_a_file_that_is_gone_ends)
+{
+	static struct fuse_pending forget, release;
+	make_second_file();
+	struct fuse_lk_in in = range(fh_g, 2, F_WRLCK, 0, 0);
+	struct fuse_release_in release_in = {.fh = fh_g};
+	struct fuse_forget_in forget_in = {.nlookup = 1};
+	CHECK_EQ(fuse_call(&c, FUSE_SETLK, file_g, &in, sizeof(in), NULL, NULL), 0);
+	CHECK_EQ(lock(1, F_WRLCK, 0, 0), 0);
+	CHECK(waits_on(file_g, 0, 1, F_WRLCK, 0));
+	/* A guest's kernel would not do that. */
+	fuse_start(&c, &release, FUSE_RELEASE, file_g, &release_in, sizeof(release_in));
+	CHECK_EQ(fuse_await(&release), 0);
+	fuse_start(&c, &forget, FUSE_FORGET, file_g, &forget_in, sizeof(forget_in));
+	fuse_await(&forget);
+	CHECK(fuse_await(&pending[0]) < 0);
+	CHECK(waits(1, 2, F_WRLCK, 0));
+}
+
+/* Owners on a long way round, as many as may wait. */
+WITH_DEVICE(test_long_circle_is_a_deadlock)
+{
+	static struct fuse_pending wait[FS_WAITING_MAX];
+	for (unsigned i = 0; i < FS_WAITING_MAX; i++)
+		CHECK_EQ(lock(1 + i, F_WRLCK, i, i), 0);
+	for (unsigned i = 0; i < FS_WAITING_MAX; i++) {
+		uint64_t byte = (i + 1) % FS_WAITING_MAX;
+		struct fuse_lk_in in = range(fh, 1 + i, F_WRLCK, byte, byte);
+		fuse_start(&c, &wait[i], FUSE_SETLKW, file, &in, sizeof(in));
+	}
+	unsigned done = 0;
+	while (!done) {
+		evloop_run(c.loop);
+		for (unsigned i = 0; i < FS_WAITING_MAX; i++)
+			done += wait[i].is_done;
+	}
+	for (unsigned i = 0; i < FS_WAITING_MAX; i++)
+		done += fuse_waits(&wait[i]);
+	CHECK_EQ(done, FS_WAITING_MAX); /* one, and all the others wait */
+	done = 0;
+	for (unsigned i = 0; i < FS_WAITING_MAX; i++)
+		done += wait[i].is_done && wait[i].error == -EDEADLK;
+	CHECK_EQ(done, 1);
+	device_lock(&c.dev);
+	c.fs->ops->drain(c.fs);
+	device_unlock(&c.dev);
+}
+
+/* Over several files, since the host's kernel looks through a file's one by one. */
+#define FILES 32
+
+static int lock_in(const uint64_t id[2], uint64_t owner, uint32_t type, uint64_t byte)
+{
+	struct fuse_lk_in in = range(id[1], owner, type, byte, byte);
+	return fuse_call(&c, FUSE_SETLK, id[0], &in, sizeof(in), NULL, NULL);
+}
+
+WITH_DEVICE(test_number_of_ranges_is_limited)
+{
+	uint64_t id[FILES][2];
+	unsigned count = 0;
+	for (unsigned i = 0; i < FILES; i++) {
+		struct fuse_entry_out e;
+		char name[8];
+		snprintf(name, sizeof(name), "%u", i);
+		CHECK_EQ(fuse_create(&c, ROOT, name, O_RDWR, 0644, &e, &id[i][1]), 0);
+		id[i][0] = e.nodeid;
+	}
+	while (count < 20000 && lock_in(id[count % FILES], 1, F_WRLCK, 2 * (count / FILES)) == 0)
+		count++;
+	CHECK_EQ(count, 16384);
+	CHECK_EQ(lock_in(id[0], 1, F_WRLCK, 1), 0); /* two become one */
+	CHECK_EQ(lock_in(id[1], 2, F_WRLCK, 10001), 0);
+	CHECK_EQ(lock_in(id[1], 2, F_WRLCK, 10003), -ENOLCK);
+	CHECK_EQ(lock_in(id[2], 1, F_UNLCK, 4), 0);
+	CHECK_EQ(lock_in(id[1], 2, F_WRLCK, 10003), 0);
+	fuse_release(&c, id[3][0], id[3][1], 1);
+	for (unsigned i = 0; i < 100; i++)
+		CHECK_EQ(lock(2, F_RDLCK, 2ull * i, 2ull * i), 0);
+}
+
 /* A guest of its own has its locks to itself: the host's kernel is not asked. */
 WITH_DEVICE(test_local_locks_are_not_the_servers)
 {
@@ -282,6 +545,19 @@ int main(void)
 		TEST_CASE(test_interrupt_ends_the_wait),
 		TEST_CASE(test_drain_ends_the_wait),
 		TEST_CASE(test_number_of_waits_is_limited),
+		TEST_CASE(test_two_owners_that_cross_are_a_deadlock),
+		TEST_CASE(test_crossing_on_two_files_is_a_deadlock),
+		TEST_CASE(test_three_in_a_circle_are_a_deadlock),
+		TEST_CASE(test_chain_that_is_no_circle_waits),
+		TEST_CASE(test_deadlock_through_one_of_several_readers_is_found),
+		TEST_CASE(test_two_readers_that_both_want_to_write_are_a_deadlock),
+		TEST_CASE(test_bytes_given_up_are_in_nobodys_way),
+		TEST_CASE(test_lock_of_the_hosts_is_no_deadlock),
+		TEST_CASE(test_flock_is_no_part_of_a_deadlock),
+		TEST_CASE(test_wait_that_has_ended_is_no_part_of_a_deadlock),
+		TEST_CASE(test_wait_for_a_file_that_is_gone_ends),
+		TEST_CASE(test_long_circle_is_a_deadlock),
+		TEST_CASE(test_number_of_ranges_is_limited),
 		TEST_CASE(test_local_locks_are_not_the_servers),
 	};
 	return NOBODY_RUN(cases);
