@@ -29,7 +29,6 @@
 #define CRTC_CURSOR	  0x0e
 #define CRTC_CURSOR_FIRST 0x0a
 #define CRTC_CURSOR_LAST  0x0b
-#define CRTC_MAX_SCAN	  0x09
 #define CURSOR_OFF	  0x20
 
 #define SEQ_CLOCKING 0x01

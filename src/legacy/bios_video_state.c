@@ -21,7 +21,6 @@
 #define STATE_COLORS	0x27
 #define STATE_PAGES	0x29
 #define STATE_LINES	0x2a
-#define STATE_FONTS	0x2b
 #define STATE_MISC	0x2d
 #define STATE_MEMORY	0x31
 #define LINES_200	0

@@ -9,7 +9,6 @@
 struct gmem;
 struct state;
 
-#define DMA_CHANNELS	8
 #define DMA_CONTROLLERS 2
 #define DMA_PAGES	16
 

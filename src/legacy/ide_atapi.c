@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define REQUEST_SENSE  0x03
 #define KEY_ILLEGAL    5
 #define CODE_OPCODE    0x2000
 #define CODE_LBA       0x2100
@@ -299,15 +300,21 @@ static void atapi_subchannel(struct ide_channel *c)
 	atapi_answer(c, 4, get_be16(c->packet + 7));
 }
 
+/* What went wrong with a packet is forgotten with the next, but for the one that asks. */
+static void atapi_forget_sense(struct ide_channel *c)
+{
+	struct ide_unit *u = ide_selected(c);
+	if (c->packet[0] == REQUEST_SENSE)
+		return;
+	u->sense_key = 0;
+	u->sense_code = 0;
+}
+
 void ide_atapi_run(struct ide_channel *c)
 {
 	const uint8_t *p = c->packet;
-	struct ide_unit *u = ide_selected(c);
 	c->is_write = false;
-	if (p[0] != 0x03) {
-		u->sense_key = 0;
-		u->sense_code = 0;
-	}
+	atapi_forget_sense(c);
 	switch (p[0]) {
 	case 0x00: /* TEST UNIT READY */
 	case 0x1b: /* START STOP UNIT: the disc stays in */
@@ -316,7 +323,7 @@ void ide_atapi_run(struct ide_channel *c)
 	case 0xbb: /* SET CD SPEED */
 		atapi_end(c, false);
 		break;
-	case 0x03:
+	case REQUEST_SENSE:
 		atapi_sense(c);
 		break;
 	case 0x12:

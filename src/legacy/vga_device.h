@@ -89,7 +89,6 @@ enum {
 };
 #define ATTR_MODE_MONO	 0x02
 #define ATTR_MODE_BLINK	 0x08
-#define ATTR_MODE_256	 0x40
 #define ATTR_MODE_P54	 0x80 /* palette bits 5 and 4 from the colour select register */
 #define ATTR_INDEX_SHOWN 0x20 /* of the index: the palette is the display's, not the program's */
 
