@@ -90,8 +90,9 @@ static uint8_t bios_disk_locate(const struct bios_drive *drive, const struct bio
 		return DISK_BAD_COMMAND;
 	if (!drive->disk->submit)
 		return DISK_TIMEOUT;
+	/* A hard disk may go on amid a cylinder after the last that AH=08h tells. */
 	if (sector == 0 || sector > drive->sectors || head >= drive->heads ||
-	    cylinder >= drive->cylinders)
+	    (drive->kind == BIOS_FLOPPY && cylinder >= drive->cylinders))
 		return DISK_NO_SECTOR;
 	uint64_t first = ((uint64_t)cylinder * drive->heads + head) * drive->sectors + sector - 1;
 	uint64_t sectors = drive->size / BIOS_SECTOR;

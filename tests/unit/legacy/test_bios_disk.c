@@ -105,6 +105,22 @@ WITH_DEVICE(test_refuses_sectors_that_are_not_there)
 	CHECK_EQ(floppy->count[BLOCK_READ] + disk->count[BLOCK_READ], 0);
 }
 
+/* Partitions of today end where the disk does, not where its last whole cylinder does. */
+WITH_DEVICE(test_the_rest_behind_the_last_cylinder_is_there)
+{
+	bios_bench_end(&bench);
+	bios_bench_init(&bench);
+	disk = bios_bench_add_disk(&bench, BIOS_HARD_DISK, DISK_SIZE + 100 * 512);
+	memset(disk->data + DISK_SIZE + 99 * 512, 0x99, 512);
+	bios_bench_start(&bench);
+	CHECK_EQ(int13(0x0800, 0, 0x80).ecx, 0x093f);
+	CHECK_EQ(int13(0x0201, 0x0a25, 0x0180).eax, 0x0001);
+	CHECK_EQ(at(BUFFER), 0x99);
+	CHECK_EQ(int13(0x0201, 0x0a26, 0x0180).eax, 0x0400);
+	CHECK_EQ(int13(0x0202, 0x0a25, 0x0180).eax, 0x0400);
+	CHECK_EQ(int13(0x0201, 0x0b01, 0x0080).eax, 0x0400);
+}
+
 WITH_DEVICE(test_writes_verifies_and_formats)
 {
 	bios_bench_poke(&bench, BUFFER + 512, 0x123456789abcdef0, 8);
@@ -432,6 +448,7 @@ int main(void)
 	static const struct test_case cases[] = {
 		TEST_CASE(test_reads_by_cylinder_head_and_sector),
 		TEST_CASE(test_refuses_sectors_that_are_not_there),
+		TEST_CASE(test_the_rest_behind_the_last_cylinder_is_there),
 		TEST_CASE(test_writes_verifies_and_formats),
 		TEST_CASE(test_read_only_drives_refuse_writes),
 		TEST_CASE(test_disk_errors_are_told_with_what_was_done),
