@@ -40,7 +40,7 @@ static gpa_t bios_disk_status_gpa(uint8_t drive)
 	return drive < BIOS_DRIVE_HARD_DISK ? BDA_FLOPPY_STATUS : BDA_DISK_STATUS;
 }
 
-static unsigned bios_disk_return(struct bios *b, struct bios_frame *f, uint8_t status)
+unsigned bios_disk_return(struct bios *b, struct bios_frame *f, uint8_t status)
 {
 	bios_poke8(b, bios_disk_status_gpa(bios_low(f->edx)), status);
 	return bios_return(f, status);

@@ -108,6 +108,9 @@ unsigned bios_drive_count(const struct bios *b, enum bios_disk_kind kind);
 const struct bios_disk *bios_disk_nth(const struct bios *b, enum bios_disk_kind kind, unsigned n);
 bool bios_drive(const struct bios *b, uint8_t number, struct bios_drive *ret_drive);
 
+/* How INT 13h's functions end: @status in AH, carry, and where the drive's last status is kept. */
+unsigned bios_disk_return(struct bios *b, struct bios_frame *f, uint8_t status);
+
 /* Has the BIOS data area count the drives that there are now. */
 void bios_disk_tell_count(struct bios *b);
 

@@ -24,12 +24,6 @@
 #define INFO_REMOVABLE	 0x04
 #define CYLINDERS_MAX	 16383u
 
-static unsigned bios_edd_return(struct bios *b, struct bios_frame *f, uint8_t status)
-{
-	bios_poke8(b, BDA(0x74), status);
-	return bios_return(f, status);
-}
-
 static unsigned bios_edd_sector_size(const struct bios_drive *drive)
 {
 	return drive->kind == BIOS_CD ? BIOS_CD_SECTOR : BIOS_SECTOR;
@@ -53,10 +47,10 @@ static void bios_edd_put(uint8_t *p, unsigned bytes, uint64_t value)
 static unsigned bios_edd_check(struct bios *b, struct bios_frame *f)
 {
 	if (bios_word(f->ebx) != 0x55aa)
-		return bios_edd_return(b, f, DISK_BAD_COMMAND);
+		return bios_disk_return(b, f, DISK_BAD_COMMAND);
 	bios_set_word(&f->ebx, 0xaa55);
 	bios_set_word(&f->ecx, EDD_ACCESS | EDD_REMOVABLE | EDD_EXTENDED);
-	bios_edd_return(b, f, DISK_OK);
+	bios_disk_return(b, f, DISK_OK);
 	bios_set_high(&f->eax, EDD_VERSION);
 	return BIOS_DONE;
 }
@@ -109,7 +103,7 @@ static unsigned bios_edd_transfer(struct bios *b, struct bios_frame *f,
 	if (status != DISK_OK)
 		io.len = 0;
 	if (is_seek || (status == DISK_OK && io.len == 0))
-		return bios_edd_return(b, f, status);
+		return bios_disk_return(b, f, status);
 	if (status == DISK_OK) {
 		unsigned result = bios_io(b, &io, &status, &done);
 		if (result != BIOS_DONE)
@@ -118,7 +112,7 @@ static unsigned bios_edd_transfer(struct bios *b, struct bios_frame *f,
 	if (status != DISK_OK)
 		bios_poke16(b, packet + PACKET_COUNT,
 			    (uint16_t)(done / bios_edd_sector_size(drive)));
-	return bios_edd_return(b, f, status);
+	return bios_disk_return(b, f, status);
 }
 
 /* AH=48h */
@@ -133,7 +127,7 @@ static unsigned bios_edd_parameters(struct bios *b, struct bios_frame *f,
 	unsigned info = INFO_DMA_HANDLED | (drive->kind == BIOS_CD ? INFO_REMOVABLE : 0);
 
 	if (room < PARAMETERS_1)
-		return bios_edd_return(b, f, DISK_BAD_COMMAND);
+		return bios_disk_return(b, f, DISK_BAD_COMMAND);
 	unsigned size = room < PARAMETERS_2 ? PARAMETERS_1 : PARAMETERS_2;
 	uint64_t per_cylinder = (uint64_t)drive->heads * drive->sectors;
 	if (per_cylinder) {
@@ -149,16 +143,16 @@ static unsigned bios_edd_parameters(struct bios *b, struct bios_frame *f,
 	bios_edd_put(table + 24, 2, sector);
 	memset(table + PARAMETERS_1, 0xff, PARAMETERS_2 - PARAMETERS_1); /* nothing there */
 	bios_copy_out(b, gpa, table, size);
-	return bios_edd_return(b, f, DISK_OK);
+	return bios_disk_return(b, f, DISK_OK);
 }
 
 /* AH=45h: lock (AL=0), unlock (1), ask (2) what holds a CD in its drive */
 static unsigned bios_edd_lock(struct bios *b, struct bios_frame *f)
 {
 	if (bios_low(f->eax) > 2)
-		return bios_edd_return(b, f, DISK_BAD_COMMAND);
+		return bios_disk_return(b, f, DISK_BAD_COMMAND);
 	bios_set_low(&f->eax, 0);
-	return bios_edd_return(b, f, DISK_OK);
+	return bios_disk_return(b, f, DISK_OK);
 }
 
 unsigned bios_edd(struct bios *b, struct bios_frame *f)
@@ -169,7 +163,7 @@ unsigned bios_edd(struct bios *b, struct bios_frame *f)
 	if (function == 0x4b)
 		return bios_eltorito_service(b, f);
 	if (!bios_drive(b, bios_low(f->edx), &drive) || drive.kind == BIOS_FLOPPY)
-		return bios_edd_return(b, f, DISK_BAD_COMMAND);
+		return bios_disk_return(b, f, DISK_BAD_COMMAND);
 	switch (function) {
 	case 0x41:
 		return bios_edd_check(b, f);
@@ -183,13 +177,13 @@ unsigned bios_edd(struct bios *b, struct bios_frame *f)
 	case 0x45:
 		return bios_edd_lock(b, f);
 	case 0x46: /* eject */
-		return bios_edd_return(b, f, DISK_NOT_EJECTABLE);
+		return bios_disk_return(b, f, DISK_NOT_EJECTABLE);
 	case 0x48:
 		return bios_edd_parameters(b, f, &drive);
 	case 0x49: /* has it been changed? */
 	case 0x4e: /* transfer modes: whatever is wished */
-		return bios_edd_return(b, f, DISK_OK);
+		return bios_disk_return(b, f, DISK_OK);
 	default:
-		return bios_edd_return(b, f, DISK_BAD_COMMAND);
+		return bios_disk_return(b, f, DISK_BAD_COMMAND);
 	}
 }

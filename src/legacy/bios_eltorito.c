@@ -97,10 +97,8 @@ unsigned bios_eltorito_service(struct bios *b, struct bios_frame *f)
 	bool is_known =
 		e->count && bios_low(f->eax) <= 1 && (drive == e->drive || drive == DRIVE_ANY);
 
-	bios_set_carry(f, !is_known);
-	bios_set_high(&f->eax, is_known ? DISK_OK : DISK_BAD_COMMAND);
 	if (!is_known)
-		return BIOS_DONE;
+		return bios_return(f, DISK_BAD_COMMAND);
 	unsigned last = e->cylinders - 1u;
 	uint8_t packet[PACKET_SIZE] = {
 		[0x00] = PACKET_SIZE,
@@ -126,5 +124,5 @@ unsigned bios_eltorito_service(struct bios *b, struct bios_frame *f)
 		e->is_emulated = false;
 		bios_disk_tell_count(b);
 	}
-	return BIOS_DONE;
+	return bios_return(f, DISK_OK);
 }

@@ -257,6 +257,17 @@ WITH_DEVICE(test_reads_by_block)
 	CHECK_EQ(int13(0x4900, 0, 0xe0).eax, 0);
 }
 
+WITH_DEVICE(test_a_floppy_has_no_blocks_and_keeps_its_own_status)
+{
+	struct bios_frame f = {.eax = 0x4100, .ebx = 0x55aa};
+	bios_bench_call(&bench, 0x13, &f);
+	CHECK_EQ(f.eax >> 8, 1);
+	CHECK_EQ(f.flags & CF, 1);
+	CHECK_EQ(at(0x441), 1);
+	CHECK_EQ(at(0x474), 0);
+	CHECK_EQ(int13(0x0100, 0, 0).eax >> 8, 1);
+}
+
 WITH_DEVICE(test_refuses_bad_packets)
 {
 	static const struct {
@@ -454,6 +465,7 @@ int main(void)
 		TEST_CASE(test_disk_errors_are_told_with_what_was_done),
 		TEST_CASE(test_tells_drive_parameters),
 		TEST_CASE(test_reads_by_block),
+		TEST_CASE(test_a_floppy_has_no_blocks_and_keeps_its_own_status),
 		TEST_CASE(test_refuses_bad_packets),
 		TEST_CASE(test_tells_parameters_for_blocks),
 		TEST_CASE(test_waits_for_a_slow_disk),
