@@ -46,11 +46,11 @@ static int host_fd[FILES];
 
 static void model_clear(struct model *m)
 {
-	short *held = &m->held[0][0][0];
-	for (unsigned i = 0; i < sizeof(m->held) / sizeof(*held); i++)
-		held[i] = F_UNLCK;
-	for (unsigned i = 0; i < OWNERS; i++)
-		m->wait[i].type = F_UNLCK;
+	for (unsigned owner = 0; owner < OWNERS; owner++)
+		m->wait[owner].type = F_UNLCK;
+	for (unsigned i = 0; i < FILES * BYTES * (OWNERS + 1); i++)
+		m->held[i / (OWNERS + 1) / BYTES][i / (OWNERS + 1) % BYTES][i % (OWNERS + 1)] =
+			F_UNLCK;
 }
 
 static void model_set(struct model *m, unsigned owner, const struct wanted *w)
