@@ -37,6 +37,7 @@ static void world(void *ctx, uint8_t what)
 	case 3:
 		fdc_dir_bus_ops.write(m->dev, 0, 1, what);
 		fdc_dir_bus_ops.read(m->dev, 0, 1);
+		disk->blk.is_readonly = what & 2;
 		break;
 	}
 	device_unlock(m->dev);

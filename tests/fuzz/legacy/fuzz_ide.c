@@ -5,6 +5,7 @@
 #include "regfuzz.h"
 #include "still.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <tinyvm/gmem.h>
 #include <tinyvm/ide.h>
@@ -21,18 +22,38 @@ struct machine {
 	struct device *dev, *twin;
 };
 
+/* What a driver does with REP INS and REP OUTS: a sector, or a CD's block. */
+static void move_data(struct machine *m, uint8_t what, bool is_write)
+{
+	struct ide_channel *c = ide_channel(m->dev, what & 1);
+	for (unsigned i = 0; i < (what & 2 ? 512 : 128); i++) {
+		if (is_write)
+			ide_command_bus_ops.write(c, 0, 4, (uint32_t)what * 0x01010101 + i);
+		else
+			ide_command_bus_ops.read(c, 0, 4);
+	}
+}
+
 static void world(void *ctx, uint8_t what)
 {
 	struct machine *m = ctx;
 	struct fakeblock *fake = what & 1 ? &m->cd : &m->disk;
-	if (what & 2) {
-		fake->fail_at = what >> 4;
-		fake->fail_with = -5;
-	}
 	device_lock(m->dev);
-	fakeblock_release(fake, 1);
-	if (!fake->held_count)
-		fake->mode = what >> 2 & 3 ? FAKEBLOCK_AT_ONCE : FAKEBLOCK_HELD;
+	switch (what >> 6) {
+	case 0:
+		fakeblock_release(fake, 1);
+		if (!fake->held_count)
+			fake->mode = what >> 2 & 3 ? FAKEBLOCK_AT_ONCE : FAKEBLOCK_HELD;
+		break;
+	case 1:
+		fake->fail_at = what >> 1 & 31;
+		fake->fail_with = -EIO;
+		break;
+	case 2:
+	case 3:
+		move_data(m, what, what & 0x40);
+		break;
+	}
 	device_unlock(m->dev);
 }
 
