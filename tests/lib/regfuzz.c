@@ -107,7 +107,10 @@ static void regfuzz_access(const struct regfuzz *f, uint8_t command, struct scri
 
 void regfuzz_run(const struct regfuzz *f, const uint8_t *script, size_t len)
 {
-	struct script s = {.at = script, .left = len, .saves = f->is_unsaved ? SAVES_MAX : 0};
+	struct script s = {.at = script,
+			   .left = len,
+			   .saves = f->is_quick ? SAVES_MAX : 0,
+			   .resets = f->is_quick ? RESETS_MAX : 0};
 	while (s.left) {
 		uint8_t command = script_byte(&s);
 		switch ((enum step)(command & 7)) {

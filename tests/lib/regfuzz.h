@@ -15,7 +15,7 @@
  * @twin:   another one of its kind, into which @dev's state is loaded and must save the same
  * @ops, @size: register windows, up to the first NULL
  * @world:  what else can happen to it (time passes, input comes); NULL for nothing
- * @is_unsaved: this script's saves and loads are left out, for speed
+ * @is_quick: this script's resets, saves and loads are left out
  */
 struct regfuzz {
 	struct device *dev;
@@ -24,7 +24,7 @@ struct regfuzz {
 	uint64_t size[REGFUZZ_WINDOWS];
 	void (*world)(void *ctx, uint8_t what);
 	void *ctx;
-	bool is_unsaved;
+	bool is_quick;
 };
 
 /*

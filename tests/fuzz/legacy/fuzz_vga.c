@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			    .size = {VGA_PORTS, 256},
 			    .world = world,
 			    .ctx = m,
-			    .is_unsaved = size & 6};
+			    .is_quick = size & 14};
 	regfuzz_run(&f, data, size);
 	return 0;
 }
