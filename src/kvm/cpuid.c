@@ -16,6 +16,7 @@
 #define AMD1_ECX_CMP_LEGACY	(1u << 1)
 #define AMD1_ECX_TOPOEXT	(1u << 22)
 
+#define LEAF_NAME	 0x80000002u /* and the two that follow */
 #define LEAF_B_TYPE_SMT	 (1u << 8)
 #define LEAF_B_TYPE_CORE (2u << 8)
 
@@ -171,6 +172,35 @@ void cpuid_fit(struct kvm_cpuid2 *c, unsigned cpus, bool has_tsc_deadline)
 	cpuid_fit_topology(c, cpus);
 	if (cpuid_is_amd(c))
 		cpuid_fit_amd(c, cpus);
+}
+
+static void cpuid_ask_host(uint32_t function, uint32_t reg[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(reg[0]), "=b"(reg[1]), "=c"(reg[2]), "=d"(reg[3])
+			 : "a"(function), "c"(0));
+}
+
+void cpuid_host_name(uint32_t ret_name[CPUID_NAME_WORDS])
+{
+	uint32_t max[4];
+	memset(ret_name, 0, CPUID_NAME_WORDS * sizeof(ret_name[0]));
+	cpuid_ask_host(0x80000000, max);
+	for (uint32_t i = 0; i < 3 && max[0] >= LEAF_NAME + i; i++)
+		cpuid_ask_host(LEAF_NAME + i, &ret_name[i * 4]);
+}
+
+void cpuid_put_name(struct kvm_cpuid2 *c, const uint32_t name[CPUID_NAME_WORDS])
+{
+	for (uint32_t i = 0; i < 3; i++) {
+		struct kvm_cpuid_entry2 *e = cpuid_find(c, LEAF_NAME + i, 0);
+		if (!e || e->eax || e->ebx || e->ecx || e->edx)
+			continue;
+		e->eax = name[i * 4];
+		e->ebx = name[i * 4 + 1];
+		e->ecx = name[i * 4 + 2];
+		e->edx = name[i * 4 + 3];
+	}
 }
 
 void cpuid_set_apic_id(struct kvm_cpuid2 *c, uint32_t apic_id)

@@ -27,6 +27,15 @@ void cpuid_limit(struct kvm_cpuid2 *c, uint32_t max);
 /* The fields that differ from one vCPU to the next: leaves 1, 0xb, 0x8000001e. */
 void cpuid_set_apic_id(struct kvm_cpuid2 *c, uint32_t apic_id);
 
+#define CPUID_NAME_WORDS 12
+
+/**
+ * cpuid_host_name() - this machine's processor's name, zeroes when it has none
+ * cpuid_put_name() - put it into leaves 0x80000002 to 0x80000004, which KVM leaves empty
+ */
+void cpuid_host_name(uint32_t ret_name[CPUID_NAME_WORDS]);
+void cpuid_put_name(struct kvm_cpuid2 *c, const uint32_t name[CPUID_NAME_WORDS]);
+
 bool cpuid_is_intel(const struct kvm_cpuid2 *c);
 
 /* Physical address bits of a guest: leaf 0x80000008, or 36 without it. */

@@ -125,6 +125,9 @@ static int vm_add_cpus(struct kvm_vm *vm, struct kvm_cpuid2 *cpuid, struct err *
 		return err_set(err, -ENOMEM, "out of memory for %u vCPUs", vm->cfg.cpus);
 
 	int has_deadline = ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER);
+	uint32_t name[CPUID_NAME_WORDS];
+	cpuid_host_name(name);
+	cpuid_put_name(cpuid, name);
 	cpuid_fit(cpuid, vm->cfg.cpus, has_deadline > 0);
 	if (vm->cfg.cpuid_max)
 		cpuid_limit(cpuid, vm->cfg.cpuid_max);

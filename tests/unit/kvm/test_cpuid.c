@@ -64,6 +64,27 @@ static struct kvm_cpuid2 *amd(union table *t)
 	return c;
 }
 
+static void test_name_is_put_where_kvm_has_none(void)
+{
+	union table t;
+	struct kvm_cpuid2 *c = amd(&t);
+	uint32_t name[CPUID_NAME_WORDS];
+	memcpy(name, "AMD EPYC 9354P 32-Core Processor               ", sizeof(name));
+	cpuid_put_name(c, name); /* no leaf to put it in */
+	CHECK(!cpuid_find(c, 0x80000002, 0));
+	for (uint32_t leaf = 0x80000002; leaf <= 0x80000004; leaf++)
+		ADD(c, leaf, 0, 0, 0, 0, 0, 0);
+	cpuid_put_name(c, name);
+	CHECK_EQ(cpuid_find(c, 0x80000002, 0)->eax, 0x20444d41);
+	CHECK_EQ(cpuid_find(c, 0x80000003, 0)->eax, name[4]);
+	CHECK_EQ(cpuid_find(c, 0x80000004, 0)->edx, name[11]);
+	name[0] = 0x31323334; /* KVM's own stays */
+	cpuid_put_name(c, name);
+	CHECK_EQ(cpuid_find(c, 0x80000002, 0)->eax, 0x20444d41);
+	cpuid_host_name(name);
+	CHECK(name[0] != 0x31323334);
+}
+
 #define LEAF(c, f, i) cpuid_find(c, f, i)
 #define SHARED(e)     (((e)->eax >> 14 & 0xfff) + 1)
 #define CORES(e)      (((e)->eax >> 26) + 1)
@@ -234,6 +255,7 @@ static void test_limit_hides_what_is_above(void)
 int main(void)
 {
 	static const struct test_case cases[] = {
+		TEST_CASE(test_name_is_put_where_kvm_has_none),
 		TEST_CASE(test_vendor_and_address_bits),
 		TEST_CASE(test_hypervisor_x2apic_and_deadline_bits),
 		TEST_CASE(test_one_cpu_is_not_hyperthreaded),
