@@ -115,10 +115,16 @@ static void step_disk(struct bios_bench *bench, struct script *s)
 		fake->mode = (enum fakeblock_mode)((what & 3) % 3);
 }
 
-static void step_time(struct bios_bench *bench, struct script *s)
+/* Time goes on, a key goes down or up (one of those with a prefix with bit 3), the mouse moves. */
+static void step_time(struct bios_bench *bench, struct script *s, uint8_t command)
 {
+	uint16_t prefix = command & 0x08 ? 0xe000 : 0;
+	uint8_t key;
 	bench->clock.ns += (uint64_t)take(s, 1) << 20;
 	device_lock(bench->i8042);
+	key = (uint8_t)take(s, 1);
+	if (key)
+		i8042_key(bench->i8042, prefix | (key & 0x7f), !(key & 0x80));
 	i8042_expired(bench->i8042);
 	i8042_mouse(bench->i8042, 1, 2, 0, 0);
 	device_unlock(bench->i8042);
@@ -170,7 +176,7 @@ static void step(struct bios_bench *bench, struct script *s)
 		step_disk(bench, s);
 		break;
 	case STEP_TIME:
-		step_time(bench, s);
+		step_time(bench, s, command);
 		break;
 	case STEP_RESET:
 		device_reset(bench->dev);
