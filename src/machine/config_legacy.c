@@ -389,6 +389,18 @@ static int legacy_check_text(const char *text, struct err *err)
 	return 0;
 }
 
+/* Where the screen is the console, steps type on the keyboard. */
+static int legacy_check_typed(const struct config *cfg, struct err *err)
+{
+	const struct config_legacy *legacy = &cfg->legacy;
+	int ret = 0;
+
+	for (unsigned i = 0; i < legacy->step_count && !ret; i++)
+		if (legacy->step[i].kind == STEP_TYPE && cfg->console == CONSOLE_SCREEN)
+			ret = legacy_check_text(legacy->step[i].text, err);
+	return ret;
+}
+
 int config_finish_legacy(struct config *cfg, struct err *err)
 {
 	struct config_legacy *legacy = &cfg->legacy;
@@ -404,10 +416,7 @@ int config_finish_legacy(struct config *cfg, struct err *err)
 		cfg->disk[0].geometry = legacy->geometry;
 	}
 	ret = cfg->is_pc ? legacy_check_pc(cfg, err) : legacy_check_no_pc(cfg, err);
-	for (unsigned i = 0; i < legacy->step_count && !ret; i++)
-		if (legacy->step[i].kind == STEP_TYPE && cfg->console == CONSOLE_SCREEN)
-			ret = legacy_check_text(legacy->step[i].text, err);
-	return ret;
+	return ret ? ret : legacy_check_typed(cfg, err);
 }
 
 int config_make_pc(struct config *cfg, struct err *err)
@@ -415,5 +424,6 @@ int config_make_pc(struct config *cfg, struct err *err)
 	cfg->is_pc = true;
 	if (!cfg->is_console_given)
 		cfg->console = CONSOLE_SCREEN;
-	return legacy_check_pc(cfg, err);
+	int ret = legacy_check_pc(cfg, err);
+	return ret ? ret : legacy_check_typed(cfg, err);
 }

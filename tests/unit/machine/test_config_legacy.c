@@ -188,6 +188,22 @@ static void test_text_that_no_key_types(void)
 	CHECK_EQ(PARSE("-d", "a", "--console", "serial", "--type", "\\xff\xe2\x82\xac"), 0);
 }
 
+/* What a kernel is shows only when it is looked at: then its machine may become a PC. */
+static void test_a_kernel_that_turns_out_to_need_a_pc_is_typed_to(void)
+{
+	CHECK_EQ(PARSE("-k", "k", "--type", "a\xc3"), 0);
+	CHECK(!line.cfg.is_pc);
+	CHECK_EQ(config_make_pc(&line.cfg, &line.err), -EINVAL);
+	CHECK_STR(line.err.msg,
+		  "--type: no key types '\xc3'; a PC knows the characters of code page "
+		  "437");
+	CHECK_EQ(PARSE("-k", "k", "--type", "a\xc3", "--console", "serial"), 0);
+	CHECK_EQ(config_make_pc(&line.cfg, &line.err), 0);
+	CHECK_EQ(PARSE("-k", "k", "--type", "\xc3\xa9"), 0);
+	CHECK_EQ(config_make_pc(&line.cfg, &line.err), 0);
+	CHECK_EQ(line.cfg.console, CONSOLE_SCREEN);
+}
+
 static void test_bad_steps(void)
 {
 	CHECK_EQ(PARSE("-d", "a", "--expect-screen", "a(b"), -EINVAL);
@@ -239,6 +255,7 @@ int main(void)
 		TEST_CASE(test_steps_in_their_order),
 		TEST_CASE(test_typed_escapes),
 		TEST_CASE(test_text_that_no_key_types),
+		TEST_CASE(test_a_kernel_that_turns_out_to_need_a_pc_is_typed_to),
 		TEST_CASE(test_bad_steps),
 		TEST_CASE(test_what_needs_a_pc),
 		TEST_CASE(test_what_a_pc_cannot_have),
