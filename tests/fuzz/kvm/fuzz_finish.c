@@ -125,6 +125,12 @@ static struct finish_cpu power_on(uint8_t how)
 	return cpu;
 }
 
+/* Byte by byte: one is a copy of the other. */
+static bool is_same(const void *a, const void *b, size_t len)
+{
+	return memcmp(a, b, len) == 0;
+}
+
 /* What is refused changes nothing; what is carried out stays within 32 bits. */
 static void step_run(struct finish_cpu *cpu, struct script *s)
 {
@@ -135,7 +141,7 @@ static void step_run(struct finish_cpu *cpu, struct script *s)
 		code[i] = (uint8_t)take(s, 1);
 	memcpy(&before, cpu, sizeof(before));
 	bool is_done = finish_instruction(cpu, code, len);
-	if (!is_done && memcmp(cpu, &before, sizeof(before)) != 0)
+	if (!is_done && !is_same(cpu, &before, sizeof(before)))
 		abort();
 	if (is_done && (cpu->regs.rip >> 32 || cpu->regs.rsp >> 32 || cpu->regs.rflags >> 32 ||
 			!(cpu->regs.rflags & 2) || before.sregs.efer & EFER_LMA))
