@@ -3,6 +3,7 @@
 #include "screen_front.h"
 #include "test.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <tinyvm/config.h>
 #include <tinyvm/err.h>
@@ -43,14 +44,16 @@ static int judge(int status, bool *ret_is_told)
 	const struct clock clock = {.monotonic_ns = now_ns};
 	struct screen_front f;
 	struct err err;
-	FILE *told = tmpfile();
-	int kept = dup(STDERR_FILENO);
 
 	screen_front_init(&f, &cfg);
 	f.front.pc = &pc;
 	if (script_create(&f.script, &step, 1, &hooks, clock, (struct timer){.arm = arm}, &err) !=
 	    0)
 		return -1;
+	FILE *told = tmpfile();
+	int kept = dup(STDERR_FILENO);
+	if (!told || kept < 0)
+		abort();
 	script_start(f.script);
 	f.front.ops->stopped(&f.front);
 	fflush(stderr);
