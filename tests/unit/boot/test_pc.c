@@ -360,17 +360,17 @@ static void test_old_bzimage_that_is_no_linux_is_entered_in_real_mode(void)
 	struct setup_header *hdr = make_zimage(0x203, LINUX_LOADFLAG_LOADED_HIGH);
 	hdr->code32_start = MIB;
 	hdr->kernel_version = 0x400;
-	strcpy((char *)zimage + 0x600, "MEMDISK 6.04");
+	memcpy(zimage + 0x600, "MEMDISK 6.04", 13);
 	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), 0);
 	CHECK(strstr(boot_image_how(image), "loaded at 0x100000, entered in real mode"));
 	hdr->version = 0x206;
 	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), -EDOM); /* entered directly */
 	hdr->version = 0x203;
-	strcpy((char *)zimage + 0x600, "2.4.37");
+	memcpy(zimage + 0x600, "2.4.37", 7);
 	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), -EDOM);
 	/* At the very end of the setup code. */
 	hdr->kernel_version = 5 * 512 - 8 - 0x200;
-	strcpy((char *)zimage + 5 * 512 - 8, "2.4.37");
+	memcpy(zimage + 5 * 512 - 8, "2.4.37", 7);
 	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), -EDOM);
 	hdr->kernel_version = 0;
 	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), 0);
