@@ -77,6 +77,9 @@ static void check_json(const uint8_t *data, size_t size)
 		i += text[i] == '\\';
 	}
 	insist(len >= 2 && text[0] == '"' && text[len - 1] == '"');
+	free(text);
+	/* There, a NUL is the end of it. */
+	text = escaped(escape_json, data, strnlen((const char *)data, size), &len);
 	insist(asprintf(&whole,
 			"{\n  \"verdict\": \"signal\",\n  \"exit\": 137,\n  \"cause\": %s,\n"
 			"  \"phases_ms\": {\"start\": 1, \"init\": null},\n  \"kernel\": %s\n}\n",
