@@ -85,7 +85,13 @@ static void step_call(struct bios_bench *bench, struct script *s)
 	}
 }
 
-/* Memory, and with bit 4 a disk's contents. */
+static bool is_rom(uint32_t gpa)
+{
+	return (gpa >= BIOS_ROM_BASE && gpa - BIOS_ROM_BASE < BIOS_ROM_SIZE) ||
+	       (gpa >= BIOS_VIDEO_ROM_BASE && gpa - BIOS_VIDEO_ROM_BASE < BIOS_VIDEO_ROM_SIZE);
+}
+
+/* Memory that is no ROM, and with bit 4 a disk's contents. */
 static void step_poke(struct bios_bench *bench, struct script *s, uint8_t command)
 {
 	uint32_t where = take(s, command & 0x08 ? 3 : 2);
@@ -97,7 +103,7 @@ static void step_poke(struct bios_bench *bench, struct script *s, uint8_t comman
 	if (command & 0x10) {
 		if (fake->data && where + len <= fake->blk.size)
 			memcpy(fake->data + where, bytes, len);
-	} else {
+	} else if (!is_rom(where) && !is_rom(where + len)) {
 		(void)!gmem_write(bench->cfg.gm, where, bytes, len);
 	}
 }
@@ -280,6 +286,19 @@ static void machine_create(struct bios_bench *bench, unsigned which)
 		machine_add_pci(bench);
 }
 
+/* What is in the ROMs; none of the BIOS's services may change that. */
+struct roms {
+	uint8_t bios[BIOS_ROM_SIZE], video[BIOS_VIDEO_ROM_SIZE];
+};
+
+static void machine_read_roms(const struct bios_bench *bench, struct roms *roms)
+{
+	const struct gmem *gm = bench->cfg.gm;
+	if (gmem_read(gm, BIOS_ROM_BASE, roms->bios, sizeof(roms->bios)) != 0 ||
+	    gmem_read(gm, BIOS_VIDEO_ROM_BASE, roms->video, sizeof(roms->video)) != 0)
+		abort();
+}
+
 static void machine_keep(struct bios_bench *bench, struct still *still)
 {
 	still_add(still, bench, sizeof(*bench));
@@ -296,6 +315,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct bios_bench machines[4];
 	static struct still stills[4];
+	static struct roms roms[4], now;
 	struct script s = {data, size};
 	unsigned which = take(&s, 1) & 3;
 	struct bios_bench *bench = &machines[which];
@@ -303,10 +323,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!stills[which].count) {
 		machine_create(bench, which);
 		machine_keep(bench, &stills[which]);
+		machine_read_roms(bench, &roms[which]);
 	}
 	still_restore(&stills[which]);
 	while (s.left)
 		step(bench, &s);
+	machine_read_roms(bench, &now);
+	if (memcmp(&now, &roms[which], sizeof(now)) != 0)
+		abort();
 	unsigned room = bios_keyboard_room(bench->cfg.gm);
 	if (room > 0x8000 && room != BIOS_KEYBOARD_NO_RING)
 		abort();
