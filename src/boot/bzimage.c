@@ -60,8 +60,7 @@ static int bzimage_read_release(int fd, uint64_t setup_size, const struct setup_
 	return 0;
 }
 
-/* By its release, which begins with a number. */
-static bool bzimage_is_linux(const struct bzimage *bz)
+bool bzimage_is_linux(const struct bzimage *bz)
 {
 	return bz->release[0] >= '0' && bz->release[0] <= '9';
 }

@@ -45,6 +45,9 @@ bool bzimage_is_one(const uint8_t *head, size_t len);
 int bzimage_parse(int fd, uint64_t size, const uint8_t *head, size_t len, struct bzimage *ret_bz,
 		  const char **ret_why) __attribute__((warn_unused_result));
 
+/* By its release, which begins with a number. */
+bool bzimage_is_linux(const struct bzimage *bz);
+
 /* Longest command line without the NUL. */
 size_t bzimage_cmdline_max(const struct setup_header *hdr);
 

@@ -191,8 +191,9 @@ static int image_open_bzimage(struct boot_image *image, uint64_t size, const uin
 			       strerror(-rc));
 	image->hdr = bz.hdr;
 	memcpy(image->release, bz.release, sizeof(image->release));
-	image_say(image, "bzImage%s%s, boot protocol %u.%02u", bz.release[0] ? ", Linux " : "",
-		  bz.release, bz.hdr.version >> 8, bz.hdr.version & 0xff);
+	image_say(image, "bzImage%s%s%s, boot protocol %u.%02u", bz.release[0] ? ", " : "",
+		  bzimage_is_linux(&bz) ? "Linux " : "", bz.release, bz.hdr.version >> 8,
+		  bz.hdr.version & 0xff);
 
 	if (bz.is_real_mode) {
 		image_open_real_mode(image, &bz);

@@ -362,7 +362,9 @@ static void test_old_bzimage_that_is_no_linux_is_entered_in_real_mode(void)
 	hdr->kernel_version = 0x400;
 	memcpy(zimage + 0x600, "MEMDISK 6.04", 13);
 	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), 0);
-	CHECK(strstr(boot_image_how(image), "loaded at 0x100000, entered in real mode"));
+	CHECK_STR(boot_image_how(image),
+		  "bzImage, MEMDISK, boot protocol 2.03, loaded at 0x100000, "
+		  "entered in real mode");
 	hdr->version = 0x206;
 	CHECK_EQ(guest_boot(zimage, sizeof(zimage), "", NULL), -EDOM); /* entered directly */
 	hdr->version = 0x203;
