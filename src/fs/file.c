@@ -110,9 +110,11 @@ int do_release(struct request *r)
 {
 	struct fuse_release_in in;
 	int ret = request_read(r, &in, sizeof(in));
-	if (ret == 0)
-		handle_release(r->share, in.fh, r->inode);
-	return ret;
+	if (ret != 0)
+		return ret;
+	file_lock_release(r, in.fh);
+	handle_release(r->share, in.fh, r->inode);
+	return 0;
 }
 
 /* One of the guest's descriptors is closed: file systems that find out about failed writes late

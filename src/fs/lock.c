@@ -3,7 +3,9 @@
  *
  * flock(2) locks belong to an open file, here and there. POSIX locks belong to a process of the
  * guest (its lock owner) and a file: each pair has a descriptor of its own, on which they are open
- * file description locks of the host. It is closed when the owner closes the file.
+ * file description locks of the host. It is closed when the owner closes the file (FLUSH). The
+ * guest's own open file description locks look the same but for an owner that never does; they go
+ * with the handle that they were set by (RELEASE), when POSIX locks set by it are gone.
  *
  * A request that has to wait says -EAGAIN, and is run again when some lock may have gone.
  *
@@ -14,9 +16,9 @@
  * what they hold is remembered here, too. Every try looks anew.
  *
  * Left out on purpose: circles through locks of the host, of other guests or of another share, and
- * through flock(2) locks, whose owners nobody knows (Linux leaves these out as well). In FUSE a
- * guest's open file description locks look like POSIX locks, and are taken for such. A process
- * whose threads wait for several locks is one owner, as in Linux.
+ * through flock(2) locks, whose owners nobody knows (Linux leaves these out as well). A guest's
+ * open file description locks are taken for POSIX locks. A process whose threads wait for several
+ * locks is one owner, as in Linux.
  */
 #include "ranges.h"
 #include "request.h"
@@ -28,6 +30,7 @@
 
 /**
  * struct file_lock - an owner's locks on a file
+ * @fh:     the guest's handle by which the last was set
  * @fd:     for reading and writing where that is allowed
  * @ranges: what is locked on it
  * @search: that has come by here, see share->lock_search
@@ -35,6 +38,7 @@
  */
 struct file_lock {
 	uint64_t owner;
+	uint64_t fh;
 	int fd;
 	struct ranges ranges;
 	uint64_t search;
@@ -227,6 +231,17 @@ void file_lock_close(struct request *r, uint64_t owner)
 	pthread_mutex_unlock(&r->share->lock_lock);
 }
 
+void file_lock_release(struct request *r, uint64_t fh)
+{
+	pthread_mutex_lock(&r->share->lock_lock);
+	for (struct file_lock *lock = r->inode->locks, *next; lock; lock = next) {
+		next = lock->next;
+		if (lock->fh == fh)
+			file_lock_remove(r->share, r->inode, lock);
+	}
+	pthread_mutex_unlock(&r->share->lock_lock);
+}
+
 void file_lock_wait_end(struct share *share, const struct fs_req *req)
 {
 	pthread_mutex_lock(&share->lock_lock);
@@ -285,20 +300,22 @@ static int set_flock(const struct handle *handle, uint32_t type)
 	return flock(handle->fd, op | LOCK_NB) < 0 ? -errno : 0;
 }
 
-static int set_posix(struct request *r, uint64_t owner, const struct range *range)
+static int set_posix(struct request *r, const struct fuse_lk_in *in, const struct range *range)
 {
 	struct share *share = r->share;
 	struct file_lock *lock;
 	int ret = 0;
 	pthread_mutex_lock(&share->lock_lock);
 	lock_waits_remove(share, r->req, NULL); /* of the last try */
-	lock = file_lock_find(r->inode, owner);
+	lock = file_lock_find(r->inode, in->owner);
 	if (!lock && range->type != F_UNLCK)
-		ret = file_lock_add(share, r->inode, owner, &lock);
-	if (ret == 0 && lock)
+		ret = file_lock_add(share, r->inode, in->owner, &lock);
+	if (ret == 0 && lock) {
+		lock->fh = in->fh;
 		ret = file_lock_set(share, lock, range);
+	}
 	if (ret == -EAGAIN && r->req->header.opcode == FUSE_SETLKW)
-		ret = lock_wait_add(r, owner, range);
+		ret = lock_wait_add(r, in->owner, range);
 	pthread_mutex_unlock(&share->lock_lock);
 	return ret;
 }
@@ -317,7 +334,7 @@ int do_setlk(struct request *r)
 	if (in.lk_flags & FUSE_LK_FLOCK)
 		ret = set_flock(handle, in.lk.type);
 	else
-		ret = set_posix(r, in.owner, &range);
+		ret = set_posix(r, &in, &range);
 	handle_put(r->share, handle);
 	return ret;
 }

@@ -125,6 +125,9 @@ int do_setlk(struct request *r);
 /* The lock's owner closes the file: POSIX locks go (see lock.c). */
 void file_lock_close(struct request *r, uint64_t owner);
 
+/* The handle is no more: locks that it was the owner of go. */
+void file_lock_release(struct request *r, uint64_t fh);
+
 /* SETLKW: nobody waits any more for the lock that @req has asked for. */
 void file_lock_wait_end(struct share *share, const struct fs_req *req);
 

@@ -120,6 +120,17 @@ WITH_DEVICE(test_closing_gives_up_the_owners_locks)
 	close(fd);
 }
 
+WITH_DEVICE(test_open_file_description_locks_go_with_the_handle)
+{
+	const struct fuse_lk_in other = range(fh2, 52, F_WRLCK, 20, 30);
+	CHECK_EQ(lock(51, F_WRLCK, 0, 10), 0);
+	CHECK_EQ(fuse_call(&c, FUSE_SETLK, file, &other, sizeof(other), NULL, NULL), 0);
+	fuse_release(&c, file, fh, 1); /* whoever closes it last is not their owner */
+	fh = fh2;
+	CHECK_EQ(lock(3, F_WRLCK, 0, 10), 0);
+	CHECK_EQ(lock(3, F_WRLCK, 20, 30), -EAGAIN);
+}
+
 WITH_DEVICE(test_flock_belongs_to_the_open_file)
 {
 	int fd = openat(c.dir_fd, "f", O_RDWR);
@@ -538,6 +549,7 @@ int main(void)
 		TEST_CASE(test_owners_exclude_each_other),
 		TEST_CASE(test_host_and_guest_see_each_others_locks),
 		TEST_CASE(test_closing_gives_up_the_owners_locks),
+		TEST_CASE(test_open_file_description_locks_go_with_the_handle),
 		TEST_CASE(test_flock_belongs_to_the_open_file),
 		TEST_CASE(test_bad_locks_are_refused),
 		TEST_CASE(test_wait_ends_when_the_lock_is_free),
