@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2016 # $bin and closed() are tests/cli/run's, which reads this
 # `tinyvm run` from outside, as far as it gets without a kernel; sourced by tests/cli/run.
 
 # reported FILTER ARG...: a run that does not start leaves a report of which jq says true.
