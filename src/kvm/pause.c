@@ -16,6 +16,7 @@
 #include <string.h>
 #include <tinyvm/err.h>
 #include <tinyvm/log.h>
+#include <tinyvm/thread.h>
 
 static int vcpu_signal(void)
 {
@@ -69,49 +70,39 @@ static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	char name[16];
+	sigset_t kick;
+	sigemptyset(&kick);
+	sigaddset(&kick, vcpu_signal());
+	pthread_sigmask(SIG_UNBLOCK, &kick, NULL); /* one that came before is as good as none */
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	pthread_setname_np(pthread_self(), name);
 	vcpu_loop(vcpu);
 	return NULL;
 }
 
-/* Signals are the main thread's business, but for ours and those that mean a crash right here. */
-static void vcpu_signal_mask(sigset_t *ret_set)
-{
-	static const int open[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
-	sigfillset(ret_set);
-	for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
-		sigdelset(ret_set, open[i]);
-	sigdelset(ret_set, vcpu_signal());
-}
-
 int kvm_vm_start(struct kvm_vm *vm, struct err *err)
 {
 	struct sigaction sa = {.sa_handler = vcpu_signal_ignore};
-	sigset_t set, old;
 	int rc = 0;
 
 	sigemptyset(&sa.sa_mask);
 	sigaction(vcpu_signal(), &sa, NULL);
-	vcpu_signal_mask(&set);
-	pthread_sigmask(SIG_SETMASK, &set, &old);
 	for (unsigned i = 0; i < vm->cpu_count && !rc; i++) {
 		struct vcpu *vcpu = &vm->cpu[i];
 		pthread_mutex_lock(&vm->lock);
 		vcpu->is_held = false;
-		rc = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+		rc = thread_start(&vcpu->thread, 0, vcpu_thread, vcpu);
 		if (rc)
 			vcpu->is_held = true;
 		else
 			vm->thread_count++;
 		pthread_mutex_unlock(&vm->lock);
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc) {
 		unsigned made = vm->thread_count;
 		kvm_vm_stop(vm);
-		return err_set(err, -rc, "cannot start the thread of vCPU %u: %s", made,
-			       strerror(rc));
+		return err_set(err, rc, "cannot start the thread of vCPU %u: %s", made,
+			       strerror(-rc));
 	}
 	return 0;
 }
