@@ -191,20 +191,6 @@ static const char *matrix_option_name(unsigned i)
 				    : run_option_name(i - MATRIX_OPT_COUNT);
 }
 
-static int matrix_parse_unknown(const struct matrix_parse *p, const char *arg)
-{
-	const char *name = arg + 2;
-	const char *near =
-		arg[1] == '-' ? config_nearest(name, strcspn(name, "="), matrix_option_name) : NULL;
-	if (near)
-		return err_set(p->err, -EINVAL, "matrix: unknown option %.80s; did you mean --%s?",
-			       arg, near);
-	return err_set(p->err, -EINVAL,
-		       "matrix: unknown option %.80s; tinyvm matrix --help and tinyvm run --help "
-		       "list the options",
-		       arg);
-}
-
 /* What is passed on gathers at the front of argv, where everything has been read. */
 static int matrix_parse_other(struct matrix_parse *p, char *arg)
 {
@@ -212,7 +198,9 @@ static int matrix_parse_other(struct matrix_parse *p, char *arg)
 	unsigned words = run_option_words(arg, next);
 
 	if (!words)
-		return matrix_parse_unknown(p, arg);
+		return config_refuse_option("matrix", arg, matrix_option_name,
+					    "tinyvm matrix --help and tinyvm run --help list",
+					    p->err);
 	p->cfg.option[p->cfg.option_count++] = arg;
 	if (words == 2 && next)
 		p->cfg.option[p->cfg.option_count++] = p->argv[p->next++];

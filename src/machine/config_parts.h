@@ -143,6 +143,18 @@ const char *config_foreign(const char *name);
  */
 const char *config_nearest(const char *name, size_t len, const char *(*option)(unsigned i));
 
+/**
+ * config_refuse_option() - say that a command has no such option, and which may have been meant
+ * @command: "run"
+ * @arg:     as it was given
+ * @option:  as for config_nearest()
+ * @lists:   what lists them all
+ *
+ * Return: -EINVAL.
+ */
+int config_refuse_option(const char *command, const char *arg, const char *(*option)(unsigned i),
+			 const char *lists, struct err *err);
+
 /* The long names of the options of `tinyvm run`, for config_nearest(). */
 const char *run_option_name(unsigned i);
 

@@ -246,14 +246,7 @@ const char *run_option_name(unsigned i)
 
 static int run_parse_unknown(const struct run_parse *p, const char *arg)
 {
-	const char *name = arg + 2;
-	const char *near =
-		arg[1] == '-' ? config_nearest(name, strcspn(name, "="), run_option_name) : NULL;
-	if (near)
-		return err_set(p->err, -EINVAL, "run: unknown option %.80s; did you mean --%s?",
-			       arg, near);
-	return err_set(p->err, -EINVAL,
-		       "run: unknown option %.80s; tinyvm run --help lists the options", arg);
+	return config_refuse_option("run", arg, run_option_name, "tinyvm run --help lists", p->err);
 }
 
 /* The option that @arg, with two dashes, names; @ret_len: up to its =. */

@@ -2,7 +2,9 @@
  * What to say about an option that tinyvm has not: the nearest one that it has, or where the habits
  * of other virtual machine monitors lead to.
  */
+#include <errno.h>
 #include <string.h>
+#include <tinyvm/err.h>
 
 #include "config_parts.h"
 
@@ -130,4 +132,16 @@ const char *config_nearest(const char *name, size_t len, const char *(*option)(u
 		}
 	}
 	return nearest;
+}
+
+int config_refuse_option(const char *command, const char *arg, const char *(*option)(unsigned i),
+			 const char *lists, struct err *err)
+{
+	const char *name = arg + 2;
+	const char *near = arg[1] == '-' ? config_nearest(name, strcspn(name, "="), option) : NULL;
+	if (near)
+		return err_set(err, -EINVAL, "%s: unknown option %.80s; did you mean --%s?",
+			       command, arg, near);
+	return err_set(err, -EINVAL, "%s: unknown option %.80s; %s the options", command, arg,
+		       lists);
 }

@@ -273,12 +273,12 @@ static int run_judge(const struct run_plan *plan, const struct session *s, int m
 static int run_session(struct run_plan *plan, struct session *session, struct report *report,
 		       struct err *err)
 {
-	char sentence[ERR_MSG_MAX], lost[ERR_MSG_MAX];
+	char sentence[ERR_MSG_MAX];
 	bool is_ready = plan->cfg.kernel && run_prepare(plan, err) == 0;
 	int machine =
 		is_ready ? machine_main_front(&plan->cfg, &session->front, err) : EXIT_NOT_STARTED;
 	int status = run_judge(plan, session, machine, sentence, err);
-	if (*sentence && is_ready && !session_has_lost_output(session, lost))
+	if (*sentence && is_ready && !session_has_lost_output(session, NULL))
 		run_show_kernel_log(session);
 	struct err unwritten = {0};
 	if (report_write(report, session, status, sentence, &unwritten) == 0)

@@ -27,8 +27,7 @@ static void report_string(FILE *out, const char *text)
 
 static const char *report_verdict(const struct session *s, int status)
 {
-	char lost[ERR_MSG_MAX];
-	if (session_has_lost_output(s, lost))
+	if (session_has_lost_output(s, NULL))
 		return "output lost";
 	if (session_has_status(s))
 		return s->status.is_signal ? "signal" : "exit";

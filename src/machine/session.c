@@ -124,14 +124,15 @@ static void session_close_output(struct session_output *out)
 	sink_close(&out->sink);
 }
 
-bool session_has_lost_output(const struct session *s, char ret_sentence[ERR_MSG_MAX])
+bool session_has_lost_output(const struct session *s, char *ret_sentence)
 {
 	if (!session_has_status(s) || s->status.is_signal || s->status.value & 0xff)
 		return false;
 	for (unsigned i = 0; i < 2; i++) {
 		if (!session_is_output_lost(&s->out[i]))
 			continue;
-		session_describe_lost(&s->out[i], ret_sentence);
+		if (ret_sentence)
+			session_describe_lost(&s->out[i], ret_sentence);
 		return true;
 	}
 	return false;

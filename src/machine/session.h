@@ -104,9 +104,9 @@ bool session_has_status(const struct session *s);
 
 /*
  * Whether the command ended with 0, but what it printed could not all be written: then it did not
- * succeed. @ret_sentence: why.
+ * succeed. @ret_sentence: why, ERR_MSG_MAX bytes; NULL when nobody wants to know.
  */
-bool session_has_lost_output(const struct session *s, char ret_sentence[ERR_MSG_MAX]);
+bool session_has_lost_output(const struct session *s, char *ret_sentence);
 
 /* The best there is of the kernel's last lines. Context: the machine has stopped. */
 const struct klog *session_kernel_log(const struct session *s);
