@@ -2,10 +2,10 @@
  * A kernel file of any bytes: opened, unpacked as far as zlib does it, and loaded, for the machine
  * or for a PC.
  */
+#include "fuzzfile.h"
 #include "image.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <tinyvm/err.h>
 #include <unistd.h>
 
@@ -16,14 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct image_options options = {.is_unpack_wanted = true};
 	static struct gmem
 		*gm; /* where the kernel lands is not cleared: that would be the slow part */
-	static int source = -1;
 	if (!gm && gmem_create(&gm, 20 << 20) != 0)
 		abort();
-	if (source < 0)
-		source = memfd_create("fuzz", MFD_CLOEXEC);
-	if (source < 0 || ftruncate(source, (off_t)size) < 0 ||
-	    pwrite(source, data, size, 0) != (ssize_t)size)
-		abort();
+	int source = fuzzfile(data, size);
 	if (size == 0)
 		return 0;
 

@@ -1,24 +1,18 @@
 /* A Multiboot kernel of any bytes: what is accepted can be loaded from the file, and entered. */
+#include "fuzzfile.h"
 #include "multiboot.h"
 
 #include <spec/multiboot.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static int source = -1;
 	size_t head = size < MULTIBOOT_SEARCH ? size : MULTIBOOT_SEARCH;
 	if (!multiboot_is_one(data, head))
 		return 0;
-	if (source < 0)
-		source = memfd_create("fuzz", MFD_CLOEXEC);
-	if (source < 0 || ftruncate(source, (off_t)size) < 0 ||
-	    pwrite(source, data, size, 0) != (ssize_t)size)
-		abort();
+	int source = fuzzfile(data, size);
 
 	struct vmlinux v;
 	const char *why = NULL;

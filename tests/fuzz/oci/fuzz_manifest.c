@@ -3,6 +3,7 @@
  * manifest, if it begins with '[') and what it leads to. In each, '@' and a digit stand for the
  * SHA-256 of one of the documents after it, since nobody guesses those.
  */
+#include "fuzzfile.h"
 #include "maketar.h"
 #include "manifest.h"
 #include "store.h"
@@ -10,9 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <tinyvm/err.h>
-#include <unistd.h>
 
 #define DOCUMENTS 10
 
@@ -92,19 +91,15 @@ static void pick(const struct store *store, bool is_32bit)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static int fd = -1;
 	struct document list[DOCUMENTS];
 	struct maketar mt = {0};
 	struct store *store;
 	struct err err = {0};
 	char path[32];
 	unsigned count = cut(data, size, list);
-	if (fd < 0)
-		fd = memfd_create("store", MFD_CLOEXEC);
 	for (unsigned n = count; n-- > 0;)
 		put(&mt, list, count, n);
-	insist(fd >= 0 && ftruncate(fd, 0) == 0 &&
-	       pwrite(fd, mt.data, mt.len, 0) == (ssize_t)mt.len);
+	int fd = fuzzfile(mt.data, mt.len);
 	free(mt.data);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (store_open(&store, path, "/tmp", &err) != 0)
