@@ -1,7 +1,7 @@
 /*
  * Multiboot 1 kernels (specification 0.6.96): ELF files for 32-bit x86, and whatever file has the
  * addresses in its header ("a.out kludge"). ELF files for x86-64 the specification does not know,
- *but GRUB loads them and enters them like the others, in 32-bit mode; so GNU Mach expects.
+ * but GRUB loads them and enters them like the others, in 32-bit mode; so GNU Mach expects.
  *
  * The PC's BIOS enters the stub at 0x7c00 as it would a boot sector; the stub leaves real mode and
  * enters the kernel. What the kernel is told lies where none of it can be, below the EBDA:

@@ -20,8 +20,7 @@
  */
 void cpuid_fit(struct kvm_cpuid2 *c, unsigned cpus, bool has_tsc_deadline);
 
-/* The basic leaves end with @max: what an old system reads of leaf 0, and there is nothing above.
- */
+/* The basic leaves end with @max: what an old system reads of leaf 0. Above, there is nothing. */
 void cpuid_limit(struct kvm_cpuid2 *c, uint32_t max);
 
 /* The fields that differ from one vCPU to the next: leaves 1, 0xb, 0x8000001e. */
